@@ -18,28 +18,22 @@
 G_BEGIN_DECLS
 
 /* Bytes of the flow ID that opens a stream or a datagram. */
-gsize
-qp_roq_flow_id_size (guint64 flow_id);
+gsize qp_roq_flow_id_size (guint64 flow_id);
 
 /* Bytes that a packet of @size bytes takes in a stream, with its length. */
-gsize
-qp_roq_packet_size (gsize size);
+gsize qp_roq_packet_size (gsize size);
 
 /* Bytes that the @n packets of @sizes bytes take in a stream, with their
  * lengths and without the flow ID. */
-gsize
-qp_roq_framed_size (const gsize *sizes, guint n);
+gsize qp_roq_framed_size (const gsize *sizes, guint n);
 
 /* Each writes at @dst and returns the address behind what it wrote.  @flow_id
  * is at most QP_VARINT_MAX, @size at most QP_ROQ_MAX_PACKET_SIZE. */
-guint8 *
-qp_roq_put_flow_id (guint8 *dst, guint64 flow_id);
+guint8 *qp_roq_put_flow_id (guint8 *dst, guint64 flow_id);
 
-guint8 *
-qp_roq_put_length (guint8 *dst, gsize size);
+guint8 *qp_roq_put_length (guint8 *dst, gsize size);
 
 /* The length and a copy of the packet. */
-guint8 *
-qp_roq_put_packet (guint8 *dst, const guint8 *packet, gsize size);
+guint8 *qp_roq_put_packet (guint8 *dst, const guint8 *packet, gsize size);
 
 G_END_DECLS

@@ -25,19 +25,16 @@ typedef struct {
 
 /* TRUE if the packet type says RTCP where both share a flow (RFC 5761, section
  * 4: 192 to 223).  FALSE if it is RTP or shorter than that can be told. */
-gboolean
-qp_rtp_is_rtcp (const guint8 *packet, gsize size);
+gboolean qp_rtp_is_rtcp (const guint8 *packet, gsize size);
 
 /* Reads the header of an RTP packet.  FALSE, @header then undefined, if it is
  * RTCP, not of version 2, or if its CSRCs, extension or padding do not fit in
  * @size. */
-gboolean
-qp_rtp_parse (const guint8 *packet, gsize size, QpRtpHeader *header);
+gboolean qp_rtp_parse (const guint8 *packet, gsize size, QpRtpHeader *header);
 
 /* TRUE if the bytes may be given to an RTP session: an RTP packet that
  * qp_rtp_parse() accepts, or a compound of whole RTCP packets of version 2.
  * Else FALSE, and @error (QP_ROQ_ERROR, QP_ROQ_PACKET_ERROR) tells why. */
-gboolean
-qp_rtp_check (const guint8 *packet, gsize size, GError **error);
+gboolean qp_rtp_check (const guint8 *packet, gsize size, GError **error);
 
 G_END_DECLS
