@@ -32,28 +32,24 @@ typedef enum {
 /* To be embedded; its fields are the tracker's own. */
 typedef struct {
   QpFrameKind kind;
-  gboolean open;     /* a frame was started and not yet ended */
-  gboolean key;      /* a packet of the current or last frame was no delta unit */
+  gboolean open; /* a frame was started and not yet ended */
+  gboolean key;  /* a packet of the current or last frame was no delta unit */
   guint32 timestamp; /* of the open frame */
 } QpFrameTracker;
 
-void
-qp_frame_tracker_init (QpFrameTracker *tracker, QpFrameKind kind);
+void qp_frame_tracker_init (QpFrameTracker *tracker, QpFrameKind kind);
 
 /* The track's next packet: its RTP timestamp and marker bit, and whether its
  * buffer is a delta unit (GST_BUFFER_FLAG_DELTA_UNIT). */
-QpFrameEvents
-qp_frame_tracker_push (QpFrameTracker *tracker, guint32 timestamp, gboolean marker,
-                       gboolean delta_unit);
+QpFrameEvents qp_frame_tracker_push (QpFrameTracker *tracker, guint32 timestamp,
+    gboolean marker, gboolean delta_unit);
 
 /* The track pauses or ends (EOS, new caps): ends the open frame without a
  * packet.  TRUE if one was open. */
-gboolean
-qp_frame_tracker_end (QpFrameTracker *tracker);
+gboolean qp_frame_tracker_end (QpFrameTracker *tracker);
 
 /* TRUE if the current frame (between two frames: the last) can be decoded by
  * itself as far as its packets told. */
-gboolean
-qp_frame_tracker_is_key (const QpFrameTracker *tracker);
+gboolean qp_frame_tracker_is_key (const QpFrameTracker *tracker);
 
 G_END_DECLS

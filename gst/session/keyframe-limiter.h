@@ -24,25 +24,20 @@ typedef struct {
 
 /* @interval_us: at least this long between two requests, > 0; usually
  * QP_KEYFRAME_INTERVAL_US. */
-void
-qp_keyframe_limiter_init (QpKeyframeLimiter *limiter, gint64 interval_us);
+void qp_keyframe_limiter_init (QpKeyframeLimiter *limiter, gint64 interval_us);
 
 /* Somebody needs a keyframe.  TRUE: ask the encoder now.  FALSE: the request
  * is kept until qp_keyframe_limiter_due(). */
-gboolean
-qp_keyframe_limiter_ask (QpKeyframeLimiter *limiter, gint64 now_us);
+gboolean qp_keyframe_limiter_ask (QpKeyframeLimiter *limiter, gint64 now_us);
 
 /* When a request that was kept may pass, or -1 if there is none.  Then call
  * qp_keyframe_limiter_poll(). */
-gint64
-qp_keyframe_limiter_due (const QpKeyframeLimiter *limiter);
+gint64 qp_keyframe_limiter_due (const QpKeyframeLimiter *limiter);
 
 /* TRUE if a request that was kept is due by @now_us: ask the encoder now. */
-gboolean
-qp_keyframe_limiter_poll (QpKeyframeLimiter *limiter, gint64 now_us);
+gboolean qp_keyframe_limiter_poll (QpKeyframeLimiter *limiter, gint64 now_us);
 
 /* A whole keyframe was sent to everybody: what was kept is answered. */
-void
-qp_keyframe_limiter_answered (QpKeyframeLimiter *limiter);
+void qp_keyframe_limiter_answered (QpKeyframeLimiter *limiter);
 
 G_END_DECLS
