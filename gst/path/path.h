@@ -5,7 +5,8 @@
  * above share the socket for the path's whole life (RFC 9443 demultiplexes).
  *
  * Everything here runs on the thread that iterates the GMainContext given at
- * construction; nothing blocks. */
+ * construction; nothing blocks. Callbacks come from the context only, never
+ * from within a function of this header. */
 #pragma once
 
 #include <gio/gio.h>
@@ -68,11 +69,14 @@ typedef struct {
   void (*local_candidate) (QpPath *path, const char *candidate, gpointer user);
   /* `cause` is a sentence for people, NULL unless the state is FAILED: which
    * candidates were tried and why none worked. */
-  void (*state_changed) (QpPath *path, QpPathState state, const char *cause, gpointer user);
-  /* One datagram; valid during the call only. STUN never arrives here. */
-  void (*received) (QpPath *path, const guint8 *data, gsize size, gpointer user);
-  /* All datagrams that were waiting on the socket have been delivered: the
-   * moment to act once on a whole batch. */
+  void (*state_changed) (QpPath *path, QpPathState state, const char *cause,
+      gpointer user);
+  /* One datagram; valid during the call only. STUN never arrives here. Called
+   * in state CONNECTED only: what arrives earlier waits for it. */
+  void (*received) (QpPath *path, const guint8 *data, gsize size,
+      gpointer user);
+  /* All datagrams that were waiting on the socket have been delivered, or 64 of
+   * them: the moment to act once on a whole batch. */
   void (*received_all) (QpPath *path, gpointer user);
 } QpPathCallbacks;
 
@@ -95,10 +99,14 @@ gboolean qp_path_set_remote_credentials (QpPath *path, const char *ufrag,
     const char *password, GError **error);
 
 /* Adds one remote candidate ("candidate:…" as above, or the seed's form
- * without the prefix); may precede the credentials. At most 25 are kept. Candidates that point at multicast, broadcast or unspecified addresses or
- * port 0, that are not UDP, or that do not parse are refused with
- * G_IO_ERROR_INVALID_DATA. ".local" names are resolved (mDNS) before use. */
-gboolean qp_path_add_remote_candidate (QpPath *path, const char *candidate, GError **error);
+ * without the prefix); may precede the credentials and gathering. Candidates
+ * that point at multicast, broadcast, reserved or unspecified addresses, at
+ * port 0, at loopback (unless this path is on loopback itself), that are not
+ * UDP, or that do not parse are refused with G_IO_ERROR_INVALID_DATA; the 26th
+ * is refused with G_IO_ERROR_NO_SPACE. A repeated one is taken and ignored.
+ * ".local" names are resolved (mDNS) before use. */
+gboolean qp_path_add_remote_candidate (QpPath *path, const char *candidate,
+    GError **error);
 void qp_path_remote_gathering_done (QpPath *path);
 
 typedef enum {
@@ -115,17 +123,25 @@ QpPathSendResult qp_path_send (QpPath *path, const guint8 *data, gsize size,
     gsize segment, gsize *sent);
 
 /* Calls `writable` once when the socket takes data again after AGAIN. */
-void qp_path_notify_writable (QpPath *path, void (*writable) (QpPath *path, gpointer user));
+void qp_path_notify_writable (QpPath *path,
+    void (*writable) (QpPath *path, gpointer user));
 
 void qp_path_get_info (QpPath *path, QpPathInfo *info);
 
-/* Largest UDP payload that is safe without probing, in bytes: 1200, or less a
- * relay's overhead where the pair is relayed. */
+/* One sentence for people about what was found and tried so far, in any state:
+ * for an error when the owner gives up before the path does. (transfer full) */
+char *qp_path_describe (QpPath *path);
+
+/* Largest UDP payload that is safe without probing, in bytes: 1200. It holds
+ * for relayed pairs too: QUIC needs no less (RFC 9000, section 14), and with
+ * TURN's 4 bytes and IPv6's headers it stays below 1280. */
 gsize qp_path_get_max_payload (QpPath *path);
 
-/* Closes the path: no callback is called any more. TURN allocations are given
- * back in the background (the context must go on being iterated);
- * `closed`, nullable, is called when all is gone. */
+/* Closes the path: no callback is called any more. May be called in any state
+ * and from within any callback. TURN allocations are given back in the
+ * background (the context must go on being iterated); `closed`, nullable, is
+ * called when all is gone, or after half a second if a relay does not answer:
+ * then the rest goes when the relay's timers end, within three seconds. */
 void qp_path_free (QpPath *path, void (*closed) (gpointer user), gpointer user);
 
 G_END_DECLS
