@@ -25,11 +25,11 @@ typedef enum {
 
 /* Why a connection ended; also the GError domain's codes. */
 typedef enum {
-  QP_QUIC_ERROR_TLS,         /* handshake refused by either side; message says why */
+  QP_QUIC_ERROR_TLS, /* handshake refused by either side; message says why */
   QP_QUIC_ERROR_FINGERPRINT, /* certificate is not the one signaling (or the pin) announced */
   QP_QUIC_ERROR_CERTIFICATE, /* missing, expired, foreign CA, wrong name */
   QP_QUIC_ERROR_ALPN,
-  QP_QUIC_ERROR_TIMEOUT,     /* handshake or idle */
+  QP_QUIC_ERROR_TIMEOUT, /* handshake or idle */
   QP_QUIC_ERROR_PEER_CLOSED, /* application close by the peer; code in the message */
   QP_QUIC_ERROR_PROTOCOL,
   QP_QUIC_ERROR_INTERNAL,
@@ -57,22 +57,26 @@ typedef struct {
   void (*established) (QpQuic *quic, const char *alpn, gpointer user);
   /* In-order bytes of a peer's uni- or bidirectional stream, or of the answer
    * on one of ours. Credit is extended by the connection itself. */
-  void (*stream_data) (QpQuic *quic, gint64 stream, const guint8 *data, gsize size,
-      gboolean fin, gpointer user);
+  void (*stream_data) (QpQuic *quic, gint64 stream, const guint8 *data,
+      gsize size, gboolean fin, gpointer user);
   /* The peer will send no more on `stream` (RESET_STREAM). */
-  void (*stream_reset) (QpQuic *quic, gint64 stream, guint64 code, gpointer user);
+  void (*stream_reset) (QpQuic *quic, gint64 stream, guint64 code,
+      gpointer user);
   /* The peer wants no more of `stream` (STOP_SENDING). Already reset for the
    * caller with the same code. */
-  void (*stream_stopped) (QpQuic *quic, gint64 stream, guint64 code, gpointer user);
+  void (*stream_stopped) (QpQuic *quic, gint64 stream, guint64 code,
+      gpointer user);
   /* `stream` is over in both directions (everything acknowledged, or reset);
    * its number means nothing any more. Called once for each stream that was
    * opened here or delivered data from there. */
   void (*stream_closed) (QpQuic *quic, gint64 stream, gpointer user);
-  void (*datagram) (QpQuic *quic, const guint8 *data, gsize size, gpointer user);
+  void (*datagram) (QpQuic *quic, const guint8 *data, gsize size,
+      gpointer user);
   /* The peer allows more streams again, after qp_quic_open() failed. */
   void (*streams_available) (QpQuic *quic, gpointer user);
   /* A path asked for with qp_quic_migrate() was validated, or not. */
-  void (*path_result) (QpQuic *quic, guint path, gboolean validated, gpointer user);
+  void (*path_result) (QpQuic *quic, guint path, gboolean validated,
+      gpointer user);
   /* Server: the client moved to `path`. Client: the move took effect. */
   void (*path_changed) (QpQuic *quic, guint path, gpointer user);
   /* The end, once; error is never NULL (a close of our own has none and calls
@@ -87,16 +91,16 @@ typedef struct {
 typedef struct {
   gboolean server;
   QpIdentity *identity;
-  QpTrust trust; /* copied */
+  QpTrust trust;           /* copied */
   const char *const *alpn; /* NULL-terminated, preferred first */
   QpCongestionControl congestion_control;
-  guint idle_timeout_ms;      /* max_idle_timeout, RFC 9000, 10.1 */
-  guint keep_alive_ms;        /* PING after this silence; 0: never */
+  guint idle_timeout_ms; /* max_idle_timeout, RFC 9000, 10.1 */
+  guint keep_alive_ms;   /* PING after this silence; 0: never */
   guint handshake_timeout_ms;
-  const char *qlog_dir;       /* nullable; one file per connection */
-  const char *name;           /* for log lines and the qlog's name */
-  guint first_path;           /* the path that the handshake uses */
-  gsize max_payload;          /* UDP payload of that path, bytes */
+  const char *qlog_dir; /* nullable; one file per connection */
+  const char *name;     /* for log lines and the qlog's name */
+  guint first_path;     /* the path that the handshake uses */
+  gsize max_payload;    /* UDP payload of that path, bytes */
 } QpQuicConfig;
 
 /* Makes the connection; a client sends its first packet when the context runs
@@ -121,7 +125,8 @@ void qp_quic_writable (QpQuic *quic);
 gint64 qp_quic_open (QpQuic *quic, gboolean bidirectional, QpPriority priority);
 /* Queues `data` (a reference is taken and held until acknowledged; NULL with
  * `fin` ends the stream). FALSE if the stream is gone or already ended. */
-gboolean qp_quic_write (QpQuic *quic, gint64 stream, GBytes *data, gboolean fin);
+gboolean qp_quic_write (QpQuic *quic, gint64 stream, GBytes *data,
+    gboolean fin);
 /* RESET_STREAM with `code`; unsent and unacknowledged data is forgotten. */
 void qp_quic_reset (QpQuic *quic, gint64 stream, guint64 code);
 /* STOP_SENDING with `code`: no more stream_data for it is delivered. */
@@ -134,8 +139,8 @@ gsize qp_quic_get_max_datagram (QpQuic *quic);
 /* Queues one DATAGRAM frame made of `header` and `data` (both copied or
  * referenced). Frames older than `deadline` (monotonic µs; 0: none) when their
  * turn comes are dropped and counted. FALSE if it can never be sent. */
-gboolean qp_quic_send_datagram (QpQuic *quic, const guint8 *header, gsize header_size,
-    GBytes *data, gint64 deadline);
+gboolean qp_quic_send_datagram (QpQuic *quic, const guint8 *header,
+    gsize header_size, GBytes *data, gint64 deadline);
 
 /* Client: moves to `path`. With `immediate` at once, else after validation,
  * while the old path goes on carrying data. FALSE with an error if the
@@ -149,19 +154,21 @@ void qp_quic_remove_path (QpQuic *quic, guint path);
 
 /* Both ends get the same bytes for the same label (RFC 5705/8446 exporters);
  * FALSE before the handshake is complete. */
-gboolean qp_quic_export_key (QpQuic *quic, const char *label, guint8 *out, gsize size);
+gboolean qp_quic_export_key (QpQuic *quic, const char *label, guint8 *out,
+    gsize size);
 /* Sends CONNECTION_CLOSE with an application code and reason. */
 void qp_quic_close (QpQuic *quic, guint64 code, const char *reason);
 
 typedef struct {
   QpQuicState state;
-  guint path;                     /* the one in use */
+  guint path; /* the one in use */
   guint64 srtt_us, min_rtt_us, latest_rtt_us, rttvar_us;
-  guint64 cwnd, bytes_in_flight;  /* bytes */
-  guint64 bytes_sent, bytes_received, packets_sent, packets_received, packets_lost;
+  guint64 cwnd, bytes_in_flight; /* bytes */
+  guint64 bytes_sent, bytes_received, packets_sent, packets_received,
+      packets_lost;
   guint64 bytes_lost;
-  guint64 bytes_unsent;           /* queued on streams and as datagrams */
-  guint64 datagrams_dropped;      /* past their deadline */
+  guint64 bytes_unsent;      /* queued on streams and as datagrams */
+  guint64 datagrams_dropped; /* past their deadline */
   guint64 pto_us;
   guint migrations;
 } QpQuicInfo;

@@ -16,7 +16,8 @@ typedef struct _QpIdentity QpIdentity;
 QpIdentity *qp_identity_generate (GError **error);
 /* Loads a certificate chain and its key from PEM files. Errors name the file
  * and the reason. */
-QpIdentity *qp_identity_load (const char *certificate_file, const char *key_file, GError **error);
+QpIdentity *qp_identity_load (const char *certificate_file,
+    const char *key_file, GError **error);
 QpIdentity *qp_identity_ref (QpIdentity *identity);
 void qp_identity_unref (QpIdentity *identity);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QpIdentity, qp_identity_unref)
@@ -35,7 +36,7 @@ typedef struct {
   const char *fingerprint;        /* from signaling */
   const char *pinned_fingerprint; /* from the user (peer-fingerprint) */
   const char *ca_file;            /* PEM; chain must end there */
-  const char *name;               /* subjectAltName the leaf must carry (CA mode) */
+  const char *name; /* subjectAltName the leaf must carry (CA mode) */
 } QpTrust;
 
 G_END_DECLS

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The connection as the files of this room share it.  Everything in it belongs
+ * to the thread of the connection's GMainContext; there is no lock. */
+#pragma once
+
+#include "quic/connection.h"
+#include "quic/qlog.h"
+#include "quic/ring.h"
+#include "quic/tls.h"
+#include "quic/virtual-path.h"
+
+#include <gst/gst.h>
+#include <ngtcp2/ngtcp2.h>
+
+G_BEGIN_DECLS
+
+GST_DEBUG_CATEGORY_EXTERN (qp_quic_debug);
+
+/* A connection's log lines carry its name: a session has many. */
+#define QUIC_DEBUG(quic, format, ...) \
+  GST_CAT_DEBUG (qp_quic_debug, "%s: " format, (quic)->name, ##__VA_ARGS__)
+#define QUIC_INFO(quic, format, ...) \
+  GST_CAT_INFO (qp_quic_debug, "%s: " format, (quic)->name, ##__VA_ARGS__)
+#define QUIC_WARNING(quic, format, ...) \
+  GST_CAT_WARNING (qp_quic_debug, "%s: " format, (quic)->name, ##__VA_ARGS__)
+
+#define QP_QUIC_CID_SIZE \
+  8 /* bytes; the demultiplexing is the owner's, by path */
+
+/* One sendmsg() with UDP_SEGMENT takes no more than 64 segments, and no more
+ * bytes than an IPv4 datagram has room for. */
+#define QP_QUIC_BATCH_SIZE 65000
+#define QP_QUIC_BATCH_SEGMENTS 64
+
+typedef struct _QpStream QpStream;
+
+/* One piece of a stream's data, held until all of it is acknowledged. */
+typedef struct {
+  GBytes *bytes;
+  const guint8 *data;
+  gsize size;
+} QpChunk;
+
+/* A stream that ngtcp2 knows; its stream_user_data.  Lives from open (here or
+ * by the peer) to ngtcp2's stream_close. */
+struct _QpStream {
+  gint64 id;
+  QpPriority priority;
+  guint64 order;                     /* of opening, over all streams */
+  QpStream *all_prev, *all_next;     /* QpQuic.streams */
+  QpStream *ready_prev, *ready_next; /* QpQuic.ready[priority], if `ready` */
+
+  /* The sending side, in stream offsets:
+   * acked_offset <= sent_offset <= queued_offset. */
+  QpRing chunks; /* of QpChunk; the first begins at acked_offset - acked_skip */
+  gsize acked_skip; /* bytes of the first chunk that are acknowledged */
+  guint64 acked_offset;
+  guint64 sent_offset;
+  guint64 queued_offset;
+  guint
+      unsent_index; /* the chunk that holds sent_offset; chunks.length if none */
+  gsize unsent_skip;    /* bytes of it that were sent */
+  gboolean ready : 1;   /* has something to send and is in the ready list */
+  gboolean blocked : 1; /* by the peer's stream credit; never ready as well */
+  gboolean fin_queued : 1; /* the owner ended it */
+  gboolean fin_sent : 1;
+  gboolean reset : 1;      /* RESET_STREAM was asked for, here or by the peer */
+  gboolean reset_here : 1; /* by qp_quic_reset() */
+  gboolean stop_told : 1;  /* the owner knows that the peer wants no more */
+
+  gboolean local : 1;   /* opened here */
+  gboolean told : 1;    /* the owner knows this stream */
+  gboolean stopped : 1; /* STOP_SENDING sent: deliver nothing any more */
+};
+
+typedef struct {
+  QpStream *head, *tail;
+} QpStreamList;
+
+/* Longer RoQ headers do not exist: a varint has at most 8 bytes. */
+#define QP_DATAGRAM_MAX_HEADER 16
+
+typedef struct {
+  guint8 header[QP_DATAGRAM_MAX_HEADER];
+  guint8 header_size;
+  GBytes *data;    /* nullable */
+  gint64 deadline; /* monotonic µs, 0: none */
+} QpDatagram;
+
+/* What the owner is told once ngtcp2 has returned. */
+typedef enum {
+  QP_EVENT_ESTABLISHED,
+  QP_EVENT_STREAM_RESET,
+  QP_EVENT_STREAM_STOPPED,
+  QP_EVENT_STREAM_CLOSED,
+  QP_EVENT_STREAMS_AVAILABLE,
+  QP_EVENT_PATH_RESULT,
+  QP_EVENT_PATH_CHANGED,
+} QpEventType;
+
+typedef struct {
+  QpEventType type;
+  gint64 stream;
+  guint64 code;
+  guint path;
+  gboolean validated;
+} QpEvent;
+
+struct _QpQuic {
+  QpQuicCallbacks callbacks;
+  gpointer user;
+  GMainContext *context;
+  char *name;
+  gboolean server;
+
+  /* Settings, as asked for. */
+  QpCongestionControl congestion_control;
+  ngtcp2_duration idle_timeout, keep_alive, handshake_timeout; /* ns */
+  char *qlog_dir;
+  gsize max_payload; /* the largest that any path may use, bytes */
+
+  /* Life. */
+  QpQuicState state; /* changed by qp_quic_set_state() only */
+  QpTls *tls;
+  ngtcp2_conn *conn; /* NULL in a server before the first Initial */
+  ngtcp2_crypto_conn_ref conn_ref;
+  QpQlog *qlog;           /* nullable */
+  const char *alpn;       /* owned by tls; NULL before established */
+  gboolean start_wanted;  /* client: the first packet is still to be sent */
+  guint initials_refused; /* first Initials that led to nothing */
+  gboolean stateless_reset;
+
+  /* Who is on the stack. */
+  guint depth;          /* public calls that may call the owner back */
+  gboolean inside;      /* ngtcp2 is: it must not be entered again */
+  gboolean dispatching; /* the owner is being called back */
+  gboolean freed;       /* qp_quic_free() was called further up */
+
+  /* What is to be told or done when ngtcp2 has returned. */
+  GArray *events;         /* of QpEvent */
+  GError *callback_error; /* why one of ngtcp2's callbacks failed */
+  GError *end;            /* to be told by `closed` */
+  gboolean close_wanted;  /* qp_quic_close() was called from inside */
+  guint64 close_code;
+  char *close_reason;
+  gboolean flush_wanted;
+
+  /* The timer: one timerfd for all of the connection's deadlines. */
+  int timer_fd;
+  GSource *timer;
+  ngtcp2_tstamp armed; /* UINT64_MAX: not */
+  ngtcp2_tstamp
+      deadline; /* of the handshake before conn exists, or of closing */
+
+  /* Paths. */
+  GHashTable *paths; /* number → QpVirtualPath: where packets arrive now */
+  guint32 next_generation;
+  guint path;             /* the one in use */
+  gboolean move_unproven; /* client: moved at once, not validated yet */
+  guint migrations;
+
+  /* Streams. */
+  QpStreamList streams; /* all of them */
+  QpStreamList ready[QP_N_PRIORITIES];
+  guint64 next_order;
+  guint uni_credit;        /* peer's streams closed but not given back yet */
+  gboolean streams_wanted; /* qp_quic_open() failed */
+  guint64 bytes_unsent;    /* on streams and as datagrams */
+
+  /* Datagrams. */
+  QpRing datagrams; /* of QpDatagram */
+  guint64 datagrams_dropped;
+
+  /* Sending. */
+  guint8 *batch;    /* QP_QUIC_BATCH_SIZE bytes */
+  gsize batch_size; /* bytes in it that wait for qp_quic_writable() */
+  gsize batch_sent; /* of them, already sent */
+  gsize batch_segment;
+  guint batch_path;
+  gboolean blocked; /* `send` said AGAIN and the batch is not out yet */
+  gboolean credit_exhausted; /* the peer's connection credit, in this flush */
+
+  /* Closing (RFC 9000, 10.2). */
+  guint8 *close_packet; /* repeated when the peer goes on sending */
+  gsize close_packet_size;
+  guint close_datagrams; /* received since */
+};
+
+/* connection.c */
+ngtcp2_tstamp qp_quic_now (void); /* CLOCK_MONOTONIC, ns */
+void qp_quic_set_state (QpQuic *quic, QpQuicState state, const char *why);
+/* Between enter and leave the owner may not be called, and qp_quic_free() only
+ * marks. leave() tells the owner what has happened. */
+void qp_quic_enter (QpQuic *quic);
+void qp_quic_leave (QpQuic *quic);
+void qp_quic_add_event (QpQuic *quic, const QpEvent *event);
+/* Tells the owner that the handshake is complete, if it is and was not told. */
+void qp_quic_establish (QpQuic *quic);
+/* Sees to it that the timer fires when ngtcp2 (or closing) needs it next. */
+void qp_quic_update_timer (QpQuic *quic);
+/* Notices that ngtcp2 uses another path than before. */
+void qp_quic_track_path (QpQuic *quic);
+
+/* setup.c: makes and unmakes the ngtcp2_conn. */
+gboolean qp_quic_start_client (QpQuic *quic, GError **error);
+/* TRUE if `data` began a connection and may be read now. */
+gboolean qp_quic_start_server (QpQuic *quic, const QpVirtualPath *path,
+    const guint8 *data, gsize size);
+/* Frees all that hangs on the ngtcp2_conn, streams included. */
+void qp_quic_drop_conn (QpQuic *quic);
+
+/* callbacks.c */
+void qp_quic_fill_callbacks (ngtcp2_callbacks *callbacks, gboolean server);
+gboolean qp_quic_make_reset_token (const ngtcp2_cid *cid, guint8 *token);
+
+/* close.c */
+/* Acts on what an ngtcp2 function returned; 0 is fine. */
+void qp_quic_handle_result (QpQuic *quic, int result, const char *what);
+/* Ends the connection without a word to the peer; takes `error`. */
+void qp_quic_end (QpQuic *quic, QpQuicState state, GError *error);
+void qp_quic_send_close (QpQuic *quic, const ngtcp2_ccerr *reason);
+void qp_quic_receive_while_closing (QpQuic *quic);
+void qp_quic_do_close (QpQuic *quic, guint64 code, const char *reason);
+
+/* stream.c */
+QpStream *qp_stream_new (QpQuic *quic, gint64 id, QpPriority priority,
+    gboolean local);
+void qp_stream_free (QpQuic *quic, QpStream *stream);
+QpStream *qp_quic_find_stream (QpQuic *quic, gint64 id);
+/* The stream whose turn it is, from priority `first` to `last`; NULL if none. */
+QpStream *qp_quic_next_stream (QpQuic *quic, QpPriority first, QpPriority last);
+/* Points `vec` to `size` unsent bytes, `limit` and a little at most; `fin`
+ * tells whether the stream ends there. */
+guint qp_stream_gather (QpStream *stream, ngtcp2_vec *vec, guint max,
+    gsize limit, gsize *size, gboolean *fin);
+void qp_stream_advance (QpQuic *quic, QpStream *stream, gsize size,
+    gboolean fin);
+void qp_stream_acked (QpQuic *quic, QpStream *stream, guint64 offset);
+void qp_stream_block (QpQuic *quic, QpStream *stream);
+void qp_stream_unblock (QpQuic *quic, QpStream *stream);
+/* Forgets all data and sends no more. */
+void qp_stream_forget (QpQuic *quic, QpStream *stream);
+
+/* datagram.c */
+/* The datagram whose turn it is, after dropping those past their deadline or
+ * too large for the path; NULL if none. */
+QpDatagram *qp_quic_next_datagram (QpQuic *quic);
+void qp_quic_pop_datagram (QpQuic *quic);
+void qp_quic_clear_datagrams (QpQuic *quic);
+
+/* send.c */
+void qp_quic_send_all (QpQuic *quic);
+void qp_quic_drop_batch (QpQuic *quic);
+
+/* migration.c */
+QpVirtualPath *qp_quic_set_path (QpQuic *quic, guint number, gsize max_payload);
+QpVirtualPath *qp_quic_get_path (QpQuic *quic, guint number);
+void qp_quic_on_path_validation (QpQuic *quic, const ngtcp2_path *path,
+    const ngtcp2_path *fallback, ngtcp2_path_validation_result result);
+
+G_END_DECLS
