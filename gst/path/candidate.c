@@ -153,7 +153,7 @@ keep_related (QpCandidate *candidate, const char *name, const char *value)
 {
   guint64 port;
 
-  if (strcmp (name, "raddr") == 0) {
+  if (strcmp (name, "raddr") == 0 && !candidate->related_address[0]) {
     g_autoptr (GInetAddress) address = g_inet_address_new_from_string (value);
 
     if (address && strlen (value) < sizeof candidate->related_address)
@@ -244,6 +244,8 @@ qp_candidate_parse (const char *line, QpCandidate *candidate, GError **error)
     return FALSE;
   for (guint i = N_FIXED_FIELDS; i < fields->len; i += 2)
     keep_related (candidate, fields->pdata[i], fields->pdata[i + 1]);
+  if (!candidate->related_address[0])
+    candidate->related_port = 0;
   return TRUE;
 }
 
