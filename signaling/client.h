@@ -27,8 +27,7 @@ typedef struct _QpSignalingClient QpSignalingClient;
  *        │                      │ └──── backoff ── WAITING ◀──────────────┘
  *        └ leave                └── wrong secret, bad room … ──▶ FAILED
  */
-typedef enum
-{
+typedef enum {
   QP_SIGNALING_DISCONNECTED, /* not started, or left */
   QP_SIGNALING_CONNECTING,   /* resolving, TCP, TLS, WebSocket upgrade */
   QP_SIGNALING_JOINING,      /* join sent, no answer yet */
@@ -41,27 +40,27 @@ typedef enum
 const char *qp_signaling_state_to_string (QpSignalingState state);
 
 /* Copied by qp_signaling_client_new(). Zero or NULL means the default. */
-typedef struct
-{
+typedef struct {
   const char *host; /* name or IP literal, IPv6 without brackets */
   guint port;       /* default 8443 */
   gboolean tls;     /* wss */
   const char *room; /* decoded: 1 to 128 bytes of UTF-8, see uri.h */
-  const char *token; /* 32 to 64 lower-case hex digits; qp_signaling_token_new() */
-  const char *name;  /* nullable */
+  const char
+      *token; /* 32 to 64 lower-case hex digits; qp_signaling_token_new() */
+  const char *name;   /* nullable */
   const char *secret; /* nullable: the room's secret */
   gboolean produces;
   gboolean consumes;
-  const char *ca_file;       /* nullable: PEM; trusted instead of the system's CAs */
-  guint connect_timeout_ms;  /* one attempt, until joined; default 10000 */
-  guint ping_interval_ms;    /* default 10000 */
-  guint ping_timeout_ms;     /* silence after a ping that means dead; default 5000 */
-  guint backoff_min_ms;      /* default 100; doubles, ±25 % at random */
-  guint backoff_max_ms;      /* default 5000 */
+  const char *ca_file; /* nullable: PEM; trusted instead of the system's CAs */
+  guint connect_timeout_ms; /* one attempt, until joined; default 10000 */
+  guint ping_interval_ms;   /* default 10000 */
+  guint
+      ping_timeout_ms;  /* silence after a ping that means dead; default 5000 */
+  guint backoff_min_ms; /* default 100; doubles, ±25 % at random */
+  guint backoff_max_ms; /* default 5000 */
 } QpSignalingClientConfig;
 
-typedef struct
-{
+typedef struct {
   /*
    * @why is set for WAITING and FAILED (QP_SIGNALING_ERROR: CANNOT_RESOLVE,
    * REFUSED, UNREACHABLE, TLS, NOT_SIGNALING, TIMED_OUT, LOST, DRAINING,
@@ -69,23 +68,27 @@ typedef struct
    * element message. FAILED: WRONG_SECRET, BAD_ROOM, BAD_VERSION, REPLACED,
    * BAD_MESSAGE, CONFIG.
    */
-  void (*state_changed) (QpSignalingClient *client, QpSignalingState state, const GError *why,
-      gpointer user_data);
+  void (*state_changed) (QpSignalingClient *client, QpSignalingState state,
+      const GError *why, gpointer user_data);
   /*
    * joined (each time: also after a reconnection, after the state changed to
    * JOINED), peer-joined, peer-left, the relayed types (from set) and error.
    * A peer-joined for an id already known is the same member after the server
    * was restarted. @message is the client's: copy what is to be kept.
    */
-  void (*message) (QpSignalingClient *client, const QpMessage *message, gpointer user_data);
+  void (*message) (QpSignalingClient *client, const QpMessage *message,
+      gpointer user_data);
 } QpSignalingClientCallbacks;
 
 /* Returns: (transfer full): a client that does nothing until started, or NULL
  * with QP_SIGNALING_ERROR_CONFIG if a setting is out of its bounds. */
-QpSignalingClient *qp_signaling_client_new (const QpSignalingClientConfig *config,
-    const QpSignalingClientCallbacks *callbacks, gpointer user_data, GError **error);
+QpSignalingClient *qp_signaling_client_new (const QpSignalingClientConfig
+                                                *config,
+    const QpSignalingClientCallbacks *callbacks, gpointer user_data,
+    GError **error);
 
-/* Starts connecting; the first state change comes from the main context. */
+/* Starts connecting, from DISCONNECTED or FAILED; the first state change comes
+ * from the main context. */
 void qp_signaling_client_start (QpSignalingClient *client);
 
 /*
@@ -95,7 +98,8 @@ void qp_signaling_client_start (QpSignalingClient *client);
  * Returns: FALSE, and nothing was sent, if not JOINED, if @message is not
  * within its bounds, or if the server does not read (1 MiB is queued).
  */
-gboolean qp_signaling_client_send (QpSignalingClient *client, const QpMessage *message);
+gboolean qp_signaling_client_send (QpSignalingClient *client,
+    const QpMessage *message);
 
 /*
  * Drops the connection, if any, and connects anew at once: for a change of
@@ -103,16 +107,19 @@ gboolean qp_signaling_client_send (QpSignalingClient *client, const QpMessage *m
  * new connections to that IP address; NULL leaves it to the routing table.
  * Does nothing in DISCONNECTED and FAILED.
  */
-void qp_signaling_client_reconnect (QpSignalingClient *client, const char *local_address);
+void qp_signaling_client_reconnect (QpSignalingClient *client,
+    const char *local_address);
 
 /*
  * Gives up the seat: sends leave and closes. @done (nullable) is called once
  * from the main context: when that is on its way, or failed, or after 500 ms.
  * The state is DISCONNECTED from now on; no other callback comes.
  */
-void qp_signaling_client_leave (QpSignalingClient *client, GSourceFunc done, gpointer user_data);
+void qp_signaling_client_leave (QpSignalingClient *client, GSourceFunc done,
+    gpointer user_data);
 
-QpSignalingState qp_signaling_client_get_state (const QpSignalingClient *client);
+QpSignalingState qp_signaling_client_get_state (const QpSignalingClient
+        *client);
 
 /* Returns: (transfer none): this member's id, known before joining. */
 const char *qp_signaling_client_get_id (const QpSignalingClient *client);

@@ -27,7 +27,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (QpDeframer, qp_deframer_free)
  * FALSE with QP_SIGNALING_ERROR_TOO_BIG or _BAD_MESSAGE (size 0): the stream
  * cannot be read on; close it. Messages that ended before can still be pulled.
  */
-gboolean qp_deframer_push (QpDeframer *deframer, const guint8 *data, gsize size, GError **error);
+gboolean qp_deframer_push (QpDeframer *deframer, const guint8 *data, gsize size,
+    GError **error);
 
 /* Returns: (transfer full): the next whole message, for qp_message_parse(); NULL
  * if there is none yet. */

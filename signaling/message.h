@@ -14,6 +14,8 @@
 
 #include <glib.h>
 
+#include "signaling/error.h"
+
 G_BEGIN_DECLS
 
 /* The only value of the join message's "version" so far. */
@@ -37,56 +39,7 @@ G_BEGIN_DECLS
 #define QP_MESSAGE_MAX_PATH 65535
 #define QP_MESSAGE_ID_LENGTH 32
 
-/*
- * Errors of everything under signaling/. Each code has a fixed string
- * (qp_signaling_error_to_string()) that goes over the wire in the "code" field
- * of error and bye messages; the last block arises only inside a client.
- */
-typedef enum
-{
-  QP_SIGNALING_ERROR_BAD_MESSAGE,          /* "bad-message": not JSON, or a field is wrong */
-  QP_SIGNALING_ERROR_NO_TYPE,              /* "no-type": a JSON object without "type" */
-  QP_SIGNALING_ERROR_UNKNOWN_TYPE,         /* "unknown-type" */
-  QP_SIGNALING_ERROR_TOO_BIG,              /* "too-big": longer than 64 KiB */
-  QP_SIGNALING_ERROR_BAD_VERSION,          /* "bad-version" */
-  QP_SIGNALING_ERROR_BAD_ROOM,             /* "bad-room": the URL's path is no room name */
-  QP_SIGNALING_ERROR_NOT_JOINED,           /* "not-joined" */
-  QP_SIGNALING_ERROR_ALREADY_JOINED,       /* "already-joined" */
-  QP_SIGNALING_ERROR_WRONG_SECRET,         /* "wrong-secret" */
-  QP_SIGNALING_ERROR_ROOM_FULL,            /* "room-full" */
-  QP_SIGNALING_ERROR_TOO_MANY_ROOMS,       /* "too-many-rooms" */
-  QP_SIGNALING_ERROR_TOO_MANY_CONNECTIONS, /* "too-many-connections" */
-  QP_SIGNALING_ERROR_NO_SUCH_PEER,         /* "no-such-peer" */
-  QP_SIGNALING_ERROR_PEER_AWAY,            /* "peer-away": seat held, its mailbox is full */
-  QP_SIGNALING_ERROR_RATE_LIMITED,         /* "rate-limited" */
-  QP_SIGNALING_ERROR_TOO_SLOW,             /* "too-slow": does not read what it is sent */
-  QP_SIGNALING_ERROR_REPLACED,             /* "replaced": same token on a newer connection */
-  QP_SIGNALING_ERROR_IDLE,                 /* "idle": never joined, or silent for too long */
-  QP_SIGNALING_ERROR_DRAINING,             /* "draining": the server is stopping */
-  QP_SIGNALING_ERROR_INTERNAL,             /* "internal" */
-
-  QP_SIGNALING_ERROR_BAD_URI,        /* "bad-uri" */
-  QP_SIGNALING_ERROR_CANNOT_RESOLVE, /* "cannot-resolve": the name has no address */
-  QP_SIGNALING_ERROR_REFUSED,        /* "refused": nothing listens on that port */
-  QP_SIGNALING_ERROR_UNREACHABLE,    /* "unreachable": no route to the host */
-  QP_SIGNALING_ERROR_TLS,            /* "tls-refused": bad certificate, or no TLS there */
-  QP_SIGNALING_ERROR_NOT_SIGNALING,  /* "not-signaling": it answers, but not as we do */
-  QP_SIGNALING_ERROR_TIMED_OUT,      /* "timed-out": no answer in time */
-  QP_SIGNALING_ERROR_LOST,           /* "connection-lost": it worked, then broke */
-  QP_SIGNALING_ERROR_IN_USE,         /* "in-use": the listening port is taken */
-  QP_SIGNALING_ERROR_CONFIG,         /* "bad-config": a setting or file is wrong */
-} QpSignalingError;
-
-#define QP_SIGNALING_ERROR (qp_signaling_error_quark ())
-GQuark qp_signaling_error_quark (void);
-
-/* Returns: (transfer none): the wire string of @code, "internal" if unknown. */
-const char *qp_signaling_error_to_string (QpSignalingError code);
-/* The inverse; FALSE and @code untouched when @string names no code. */
-gboolean qp_signaling_error_from_string (const char *string, QpSignalingError *code);
-
-typedef enum
-{
+typedef enum {
   /* client to server */
   QP_MESSAGE_JOIN,
   QP_MESSAGE_LEAVE,
@@ -114,24 +67,23 @@ const char *qp_message_type_to_string (QpMessageType type);
 gboolean qp_message_type_is_relayed (QpMessageType type);
 
 /* A member of the room, as the others see it. */
-typedef struct
-{
+typedef struct {
   char *id;          /* 32 lower-case hex digits */
   char *name;        /* nullable; for humans, not unique; at most 64 bytes */
   gboolean produces; /* offers media */
   gboolean consumes; /* wants media */
-  gboolean away;     /* its connection is lost, its seat still held (only in joined) */
+  gboolean
+      away; /* its connection is lost, its seat still held (only in joined) */
 } QpPeerInfo;
 
-QpPeerInfo *qp_peer_info_new (const char *id, const char *name, gboolean produces,
-    gboolean consumes);
+QpPeerInfo *qp_peer_info_new (const char *id, const char *name,
+    gboolean produces, gboolean consumes);
 QpPeerInfo *qp_peer_info_copy (const QpPeerInfo *peer);
 void qp_peer_info_free (QpPeerInfo *peer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QpPeerInfo, qp_peer_info_free)
 
 /* As RTCIceServer in WebRTC: stun:host:port, turn:host:port?transport=udp … */
-typedef struct
-{
+typedef struct {
   char **urls;      /* 1 to 8 */
   char *username;   /* nullable */
   char *credential; /* nullable; never log it */
@@ -161,38 +113,42 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (QpIceServer, qp_ice_server_free)
  *   path-answer   call path ufrag password [mac]
  *   leave, ping, pong, draining   nothing
  */
-typedef struct
-{
+typedef struct {
   QpMessageType type;
 
   char *to;   /* relayed types, client to server: the receiver's id */
   char *from; /* relayed types, server to client: the sender's id */
 
-  guint version;     /* join: QP_PROTOCOL_VERSION, else refused */
-  char *token;       /* join: 32 to 64 lower-case hex digits, a secret; never log it */
-  char *name;        /* join, nullable: 1 to 64 bytes */
-  char *secret;      /* join, nullable: the room's secret, 1 to 256 bytes; never log it */
+  guint version; /* join: QP_PROTOCOL_VERSION, else refused */
+  char
+      *token; /* join: 32 to 64 lower-case hex digits, a secret; never log it */
+  char *name; /* join, nullable: 1 to 64 bytes */
+  char *
+      secret; /* join, nullable: the room's secret, 1 to 256 bytes; never log it */
   gboolean produces; /* join */
   gboolean consumes; /* join */
 
-  char *id;               /* joined: one's own; peer-left: whose; error: nullable */
-  char *room;             /* joined: 1 to 128 bytes */
-  GPtrArray *peers;       /* joined: of QpPeerInfo, at most 256, may be empty */
+  char *id;         /* joined: one's own; peer-left: whose; error: nullable */
+  char *room;       /* joined: 1 to 128 bytes */
+  GPtrArray *peers; /* joined: of QpPeerInfo, at most 256, may be empty */
   GPtrArray *ice_servers; /* joined: of QpIceServer, at most 16, may be empty */
   QpPeerInfo *peer;       /* peer-joined */
   char *reason;           /* peer-left: "left" or "expired" */
 
   char *code; /* error, bye: 1 to 32 of a-z 0-9 '-' */
-  char *text; /* error, bye: a sentence, at most 512 bytes ("message" in JSON) */
+  char
+      *text; /* error, bye: a sentence, at most 512 bytes ("message" in JSON) */
 
-  char *call;        /* 16 to 32 lower-case hex digits, chosen by the offerer */
-  guint path;        /* 0 to 65535 */
-  char *fingerprint; /* SHA-256 of the certificate: 32 upper-case hex pairs joined by ':' */
-  char *ufrag;       /* 4 to 256 ICE characters (RFC 8839 section 5.4) */
-  char *password;    /* 22 to 256 ICE characters; never log it */
-  char *candidate;   /* at most 512 bytes, "candidate:…"; "" = no more candidates */
-  char *sdp;         /* at most 48 KiB */
-  char *mac;         /* nullable: 32 to 128 lower-case hex digits */
+  char *call; /* 16 to 32 lower-case hex digits, chosen by the offerer */
+  guint path; /* 0 to 65535 */
+  char *
+      fingerprint; /* of the certificate: "sha-256 " and 32 upper-case hex pairs joined by ':' */
+  char *ufrag;    /* 4 to 256 ICE characters (RFC 8839 section 5.4) */
+  char *password; /* 22 to 256 ICE characters; never log it */
+  char *
+      candidate; /* at most 512 bytes, "candidate:…"; "" = no more candidates */
+  char *sdp;     /* at most 48 KiB */
+  char *mac;     /* nullable: 32 to 128 lower-case hex digits */
 } QpMessage;
 
 /* Returns: (transfer full): an empty message; joined gets its two empty arrays. */

@@ -21,14 +21,14 @@ G_BEGIN_DECLS
 typedef struct _QpSignalingServer QpSignalingServer;
 
 /* Copied by qp_signaling_server_new(). Zero or NULL means the default. */
-typedef struct
-{
-  const char *address;          /* IP address to listen on; default all, IPv6 and IPv4 */
-  guint port;                   /* 0: any free one, see qp_signaling_server_get_port() */
+typedef struct {
+  const char *address; /* IP address to listen on; default all, IPv6 and IPv4 */
+  guint port;          /* 0: any free one, see qp_signaling_server_get_port() */
   const char *certificate_file; /* PEM; with key_file: wss instead of ws */
   const char *key_file;         /* PEM */
-  guint keepalive_seconds;      /* WebSocket pings; three unanswered: gone; default 20 */
-  guint max_queue_bytes;        /* queued for one slow client, default 1 MiB */
+  guint
+      keepalive_seconds; /* WebSocket pings; three unanswered: gone; default 20 */
+  guint max_queue_bytes; /* queued for one slow client, default 1 MiB */
   QpHubConfig hub;
 
   /* Readable lines, no secrets; nullable. */
@@ -41,7 +41,8 @@ typedef struct
  * QP_SIGNALING_ERROR_IN_USE, _CONFIG (certificate, key, address or a limit is
  * wrong: the text names it and says what to do) or an error of G_IO_ERROR.
  */
-QpSignalingServer *qp_signaling_server_new (const QpSignalingServerConfig *config, GError **error);
+QpSignalingServer *qp_signaling_server_new (
+    const QpSignalingServerConfig *config, GError **error);
 
 /* The port it listens on. */
 guint qp_signaling_server_get_port (const QpSignalingServer *server);
@@ -54,7 +55,8 @@ char *qp_signaling_server_get_uri (const QpSignalingServer *server);
  * @done (nullable) is called once from the main context when the last client is
  * gone, 2 s from now at the latest.
  */
-void qp_signaling_server_drain (QpSignalingServer *server, GSourceFunc done, gpointer user_data);
+void qp_signaling_server_drain (QpSignalingServer *server, GSourceFunc done,
+    gpointer user_data);
 
 /* Stops at once: clients see a broken connection. No callback afterwards. */
 void qp_signaling_server_free (QpSignalingServer *server);
@@ -69,7 +71,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (QpSignalingServer, qp_signaling_server_free)
  * @secrets: (out) (transfer full): char* → char*; @default_secret: (out)
  * (transfer full) (nullable).
  */
-gboolean qp_signaling_secrets_load (const char *file, GHashTable **secrets, char **default_secret,
-    GError **error);
+gboolean qp_signaling_secrets_load (const char *file, GHashTable **secrets,
+    char **default_secret, GError **error);
 
 G_END_DECLS

@@ -16,12 +16,11 @@ G_BEGIN_DECLS
 #define QP_URI_DEFAULT_PORT 8443
 #define QP_URI_MAX_SIZE 2048
 
-typedef struct
-{
+typedef struct {
   gboolean tls;
-  char *host; /* a name, or an IP literal without brackets */
-  guint port; /* 1 to 65535 */
-  char *room; /* decoded: 1 to 128 bytes of UTF-8 */
+  char *host;        /* a name, or an IP literal without brackets */
+  guint port;        /* 1 to 65535 */
+  char *room;        /* decoded: 1 to 128 bytes of UTF-8 */
   GHashTable *query; /* char* → char*, decoded; empty if there is no query */
 } QpSignalingUri;
 
