@@ -17,6 +17,7 @@ Single-threaded; a Lab belongs to the thread that made it.
 import atexit
 import contextlib
 import ctypes
+import glob
 import json
 import os
 import re
@@ -31,6 +32,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get('QUICP2P_BUILD', os.path.join(TOP, 'build'))
 SKIP_CODE = 77
 PREFIX = 'qp'
+LOGS = 'quicp2p-lab-'
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
@@ -104,11 +106,14 @@ def _remove_namespace(name):
 
 
 def remove_leftovers():
-  """Removes the namespaces of labs whose process is dead."""
+  """Removes the namespaces and files of labs whose process is dead."""
   for name in _namespaces():
     match = re.match(PREFIX + r'(\d+)-', name)
     if match and not os.path.exists('/proc/' + match.group(1)):
       _remove_namespace(name)
+  for path in glob.glob(os.path.join(tempfile.gettempdir(), LOGS + '*')):
+    if not os.path.exists('/proc/' + path[path.index(LOGS) + len(LOGS):].split('-')[0]):
+      shutil.rmtree(path, ignore_errors=True)
 
 
 def wait_until(condition, timeout, what, step=0.02):
@@ -344,7 +349,7 @@ class Lab:
     self.seed = seed
     self.links = 0
     self.closed = False
-    self.directory = tempfile.mkdtemp(prefix='quicp2p-lab-')
+    self.directory = tempfile.mkdtemp(prefix='%s%d-' % (LOGS, os.getpid()))
     atexit.register(self.close)
     self._handlers = {}
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -418,7 +423,9 @@ class Lab:
     for host in reversed(self.hosts):
       _remove_namespace(host.netns)
     if keep:
-      print('logs are in ' + self.directory, flush=True)
+      kept = self.directory.replace(LOGS, 'quicp2p-failed-')
+      os.rename(self.directory, kept)
+      print('logs are in ' + kept, flush=True)
     else:
       shutil.rmtree(self.directory, ignore_errors=True)
     for number, handler in self._handlers.items():

@@ -4,6 +4,8 @@
  *
  *   pipe-probe [OPTION…] PIPELINE…
  *
+ * PIPELINE is one text, or several that are joined with spaces.
+ *
  * Prints JSON, one object a line, each with "t" (CLOCK_MONOTONIC, seconds) and
  * "type": the bus messages ("error", "warning", "element", "state", "eos"),
  * "first-buffer" of a tapped pad, and each second "stats" with the `stats`
@@ -333,7 +335,8 @@ add_taps (Probe *probe, char **specs, ProbeTapKind kind, GError **error)
 static gboolean
 build (Probe *probe, GError **error)
 {
-  GstElement *made = gst_parse_launchv_full ((const char **) words, NULL,
+  g_autofree char *description = g_strjoinv (" ", words);
+  GstElement *made = gst_parse_launch_full (description, NULL,
       GST_PARSE_FLAG_FATAL_ERRORS, error);
 
   if (!made)

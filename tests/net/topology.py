@@ -6,6 +6,7 @@ Every network has the hosts `camera`, `viewer` and `server`; the server is where
 signaling and coturn run, on a segment that both reach:
 
   lan()   all three on one switch; v4, v6 or both
+  pair()  two hosts and nothing between them
   nat()   camera and viewer each behind a NAT router of their own, the server on
           the public segment between the routers
 
@@ -144,6 +145,19 @@ def lan(lab, ipv4=True, ipv6=False, shape=None, viewers=1):
   return network
 
 
+def pair(lab):
+  """Camera and viewer at the two ends of one veth pair; the viewer's host is the
+  server, too."""
+  network = Network(lab)
+  network.camera = lab.host('camera', ipv6=False)
+  network.viewer = network.server = lab.host('viewer', ipv6=False)
+  lab.wire(network.camera, network.viewer)
+  network.camera.add_address('eth0', '192.168.77.2/24')
+  network.viewer.add_address('eth0', '192.168.77.3/24')
+  network.viewers.append(network.viewer)
+  return network
+
+
 def nat(lab, camera='masquerade', viewer='masquerade', shape=None):
   """Each peer behind a router. camera, viewer: 'masquerade', 'symmetric' or None
   for a peer with a public address. shape names the access links, of which each
@@ -174,7 +188,7 @@ def nat(lab, camera='masquerade', viewer='masquerade', shape=None):
   return network
 
 
-TEN_MS = {'camera': 'both delay 5', 'viewer': 'both delay 5'}
+# On both access links: 40 ms between peers behind NATs, 20 ms to the server.
 TWENTY_MS = {'camera': 'both delay 10', 'viewer': 'both delay 10'}
 
 

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How fast two connections in one thread move RTP-like packets over memory,
+ * and what a gigabyte costs in CPU time, both ends and the copying between
+ * them together.  With a loss rate and a delay it compares the congestion
+ * controllers.  Prints one line per run; measures, judges nothing. */
+#include "tests/unit/quic-wire.h"
+
+#include <gst/gst.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PACKET_SIZE 1200
+#define QUEUE_LIMIT (4 * 1024 * 1024) /* bytes that wait in the connection */
+
+static gint frame_packets = 20;
+static gint seconds = 3;
+static gint delay_ms = 0;
+static gdouble loss_percent = 0;
+static gint rate_mbps = 0;
+static gint payload = 1200;
+static char *controller = NULL;
+static char *mapping = NULL;
+
+static const GOptionEntry entries[] = {
+  { "seconds", 's', 0, G_OPTION_ARG_INT, &seconds, "Length of the run", "N" },
+  { "frame", 'f', 0, G_OPTION_ARG_INT, &frame_packets, "Packets per frame (stream)", "N" },
+  { "delay", 'd', 0, G_OPTION_ARG_INT, &delay_ms, "One-way delay", "MS" },
+  { "loss", 'l', 0, G_OPTION_ARG_DOUBLE, &loss_percent, "Random loss", "PERCENT" },
+  { "rate", 'r', 0, G_OPTION_ARG_INT, &rate_mbps, "Rate of the link (0: none)", "MBPS" },
+  { "payload", 'p', 0, G_OPTION_ARG_INT, &payload, "UDP payload", "BYTES" },
+  { "cc", 'c', 0, G_OPTION_ARG_STRING, &controller, "cubic, reno or bbr", "NAME" },
+  { "mapping", 'm', 0, G_OPTION_ARG_STRING, &mapping,
+      "stream-per-frame, stream or datagram", "NAME" },
+  { NULL }
+};
+
+static double
+cpu_seconds (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &now);
+  return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+static gint64
+write_packet (Wire *wire, gint64 stream, gboolean last, GBytes *packet)
+{
+  QpQuic *quic = wire->client.quic;
+
+  if (!g_strcmp0 (mapping, "datagram")) {
+    qp_quic_send_datagram (quic, NULL, 0, packet, 0);
+    return -1;
+  }
+  if (stream < 0)
+    stream = qp_quic_open (quic, FALSE, QP_PRIORITY_VIDEO);
+  if (stream < 0)
+    return -1;
+  last = last && g_strcmp0 (mapping, "stream");
+  qp_quic_write (quic, stream, packet, last);
+  return last ? -1 : stream;
+}
+
+/* Keeps the connection's queue full, as a camera of infinite rate would. */
+static void
+feed (Wire *wire, gint64 *stream, gint *in_frame, GBytes *packet)
+{
+  QpQuicInfo info;
+
+  qp_quic_get_info (wire->client.quic, &info);
+  if (info.bytes_unsent > QUEUE_LIMIT / 2)
+    return;
+  while (info.bytes_unsent < QUEUE_LIMIT) {
+    /* One allocation per packet, as the elements need. */
+    g_autoptr (GBytes) bytes = g_bytes_new_from_bytes (packet, 0, g_bytes_get_size (packet));
+
+    *stream = write_packet (wire, *stream, ++*in_frame >= frame_packets, bytes);
+    if (*in_frame >= frame_packets)
+      *in_frame = 0;
+    if (*stream < 0 && *in_frame != 0 && g_strcmp0 (mapping, "datagram"))
+      break; /* no stream to be had now */
+    info.bytes_unsent += g_bytes_get_size (packet);
+  }
+  qp_quic_flush (wire->client.quic);
+}
+
+static QpCongestionControl
+parse_controller (void)
+{
+  if (!g_strcmp0 (controller, "cubic"))
+    return QP_CC_CUBIC;
+  if (!g_strcmp0 (controller, "reno"))
+    return QP_CC_RENO;
+  return QP_CC_BBR;
+}
+
+static Wire *
+connect_wire (void)
+{
+  Wire *wire = wire_new (1);
+  WireConfig config;
+
+  wire_config_init (&config);
+  config.client.congestion_control = config.server.congestion_control = parse_controller ();
+  config.client.max_payload = config.server.max_payload = (gsize) payload;
+  wire_connect (wire, &config);
+  wire_config_clear (&config);
+  wire->paths[0].delay_us = (guint) delay_ms * 1000;
+  wire->paths[0].rate = (guint64) rate_mbps * 1000000;
+  wire->paths[0].queue_us = 50000;
+  wire_establish (wire);
+  wire->paths[0].loss = (guint) (loss_percent * 100);
+  wire->server.keep = FALSE;
+  return wire;
+}
+
+static void
+run (void)
+{
+  Wire *wire = connect_wire ();
+  g_autofree guint8 *zeros = g_malloc0 (PACKET_SIZE);
+  g_autoptr (GBytes) packet = g_bytes_new (zeros, PACKET_SIZE - (payload == 1200 ? 40 : 0));
+  double cpu = cpu_seconds ();
+  gint64 start = g_get_monotonic_time ();
+  gint64 end = start + seconds * G_USEC_PER_SEC;
+  gint64 stream = -1;
+  gint in_frame = 0;
+  guint64 bytes;
+  double took;
+  QpQuicInfo info;
+
+  while (g_get_monotonic_time () < end) {
+    feed (wire, &stream, &in_frame, packet);
+    g_main_context_iteration (wire->context, delay_ms > 0);
+  }
+  took = (g_get_monotonic_time () - start) / 1e6;
+  cpu = cpu_seconds () - cpu;
+  bytes = wire->server.stream_bytes + wire->server.datagram_bytes;
+  qp_quic_get_info (wire->client.quic, &info);
+  g_print ("%s %s frame=%d payload=%d rtt=%d ms loss=%.1f%%: %.0f Mb/s, %.2f CPU s/GB (both ends), "
+           "%.0f datagrams/batch, lost %.2f%%, srtt %.2f ms, cwnd %" G_GUINT64_FORMAT " kB\n",
+      controller != NULL ? controller : "bbr", mapping != NULL ? mapping : "stream-per-frame",
+      frame_packets, payload, 2 * delay_ms, loss_percent, bytes * 8 / took / 1e6,
+      bytes > 0 ? cpu / (bytes / 1e9) : 0,
+      (double) wire->client.sent_datagrams / MAX (wire->client.sent_batches, 1),
+      100.0 * info.packets_lost / MAX (info.packets_sent, 1), info.srtt_us / 1e3, info.cwnd / 1000);
+  wire_free (wire);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (GOptionContext) options = g_option_context_new ("- two QUIC connections in memory");
+  g_autoptr (GError) error = NULL;
+
+  gst_init (&argc, &argv);
+  g_option_context_add_main_entries (options, entries, NULL);
+  if (!g_option_context_parse (options, &argc, &argv, &error)) {
+    g_printerr ("%s\n", error->message);
+    return 2;
+  }
+  run ();
+  return 0;
+}

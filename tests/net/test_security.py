@@ -1,0 +1,188 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who is refused, and what the user is told: wrong fingerprint, foreign CA,
+wrong name, expired certificate. No media passes before both sides agree."""
+
+import os
+import re
+import subprocess
+import time
+
+import topology
+from harness import expect, run
+from peers import camera, viewer
+
+
+class Authority:
+  """A CA in a directory of the lab, made with openssl."""
+
+  def __init__(self, lab, name):
+    self.lab = lab
+    self.name = name
+    self.certificate = lab.file(name + '.pem')
+    self.key = lab.file(name + '.key')
+    self._openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
+                  '-nodes', '-keyout', self.key, '-out', self.certificate, '-days', '30',
+                  '-subj', '/CN=' + name,
+                  '-addext', 'basicConstraints=critical,CA:TRUE',
+                  '-addext', 'keyUsage=critical,keyCertSign,cRLSign')
+
+  def _openssl(self, *args):
+    done = subprocess.run(('openssl',) + args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
+    expect(done.returncode == 0, 'openssl %s: %s', args[0], done.stdout)
+
+  def leaf(self, name, expired=False):
+    """Makes a certificate for a DNS name; returns the elements' settings."""
+    base = self.lab.file('%s-%s%s' % (self.name, name, '-expired' * expired))
+    with open(base + '.ext', 'w') as stream:
+      stream.write('subjectAltName=DNS:%s\nbasicConstraints=CA:FALSE\n'
+                   'keyUsage=digitalSignature\nextendedKeyUsage=serverAuth,clientAuth\n' % name)
+    self._openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
+                  '-nodes', '-keyout', base + '.key', '-out', base + '.csr', '-subj', '/CN=' + name)
+    if expired:
+      self._expired(base)
+    else:
+      self._openssl('x509', '-req', '-in', base + '.csr', '-CA', self.certificate,
+                    '-CAkey', self.key, '-CAcreateserial', '-days', '30', '-extfile', base + '.ext',
+                    '-out', base + '.pem')
+    return {'certificate': base + '.pem', 'key': base + '.key'}
+
+  def _expired(self, base):
+    # Only `openssl ca` takes dates.
+    directory = base + '-ca'
+    os.mkdir(directory)
+    for name, text in (('index', ''), ('serial', '1000\n'), ('conf', (
+        '[ca]\ndefault_ca=d\n[d]\ndatabase={0}/index\nserial={0}/serial\nnew_certs_dir={0}\n'
+        'default_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n'
+        '[e]\n'.format(directory) + open(base + '.ext').read()))):
+      with open(os.path.join(directory, name), 'w') as stream:
+        stream.write(text)
+    self._openssl('ca', '-batch', '-config', os.path.join(directory, 'conf'), '-notext',
+                  '-cert', self.certificate, '-keyfile', self.key, '-in', base + '.csr',
+                  '-out', base + '.pem', '-startdate', '20200101000000Z',
+                  '-enddate', '20200201000000Z')
+
+
+def lan(lab):
+  network = topology.lan(lab)
+  network.start_signaling()
+  return network
+
+
+def told(peer):
+  """All that the bus said of problems."""
+  return ' | '.join('%s %s' % (event['text'], event['debug'] or '') for event in peer.events()
+                    if event['type'] in ('error', 'warning'))
+
+
+def expect_refused(sender, receiver, refuser, pattern, seconds=20):
+  """The side that refuses says why; nothing was received."""
+  def error_or_warning(event):
+    return re.search(pattern, event['text'] + (event['debug'] or ''), re.IGNORECASE)
+  deadline = time.monotonic() + seconds
+  while True:
+    found = [event for event in refuser.events()
+             if event['type'] in ('error', 'warning') and error_or_warning(event)]
+    if found:
+      break
+    expect(time.monotonic() < deadline, '%s never said /%s/ but: %s', refuser.name, pattern,
+           told(refuser))
+    time.sleep(0.1)
+  print('%s: %s' % (refuser.name, found[0]['text']))
+  expect(not receiver.find('first-buffer'), 'media passed before the refusal')
+
+
+def fingerprint_of(peer):
+  return peer.stats()['fingerprint']
+
+
+def pinned_fingerprints(lab):
+  network = lan(lab)
+  sender = camera(network)
+  receiver = viewer(network, wait=True)
+  # Before it plays it has no certificate: the camera's is what can be pinned.
+  receiver.command('set source peer-fingerprint ' + fingerprint_of(sender))
+  receiver.command('play')
+  receiver.wait_count('out.sink', 15, 20)
+  receiver.stop()
+  sender.stop()
+
+
+def wrong_fingerprint(lab):
+  network = lan(lab)
+  wrong = 'sha-256 ' + ':'.join(['AB'] * 32)
+  sender = camera(network, keep=True)
+  receiver = viewer(network, keep=True, peer_fingerprint=wrong, connect_timeout=5000)
+  expect_refused(sender, receiver, receiver, 'fingerprint')
+  receiver.stop()
+  sender.stop()
+  sender = camera(network, 'camera-2', keep=True, peer_fingerprint=wrong)
+  receiver = viewer(network, 'viewer-2', keep=True)
+  expect_refused(sender, receiver, sender, 'fingerprint')
+  receiver.stop()
+  sender.stop()
+
+
+def certificates_of_one_authority(lab):
+  network = lan(lab)
+  authority = Authority(lab, 'ours')
+  sender = camera(network, ca_file=authority.certificate, peer_name='viewer.test',
+                  **authority.leaf('camera.test'))
+  receiver = viewer(network, ca_file=authority.certificate, peer_name='camera.test',
+                    **authority.leaf('viewer.test'))
+  receiver.wait_count('out.sink', 15, 20)
+  receiver.stop()
+  sender.stop()
+
+
+def refused_by_viewer(lab, pattern, sender_settings, receiver_settings):
+  network = lan(lab)
+  sender = camera(network, keep=True, **sender_settings)
+  receiver = viewer(network, keep=True, connect_timeout=5000, **receiver_settings)
+  expect_refused(sender, receiver, receiver, pattern)
+  receiver.stop()
+  sender.stop()
+
+
+def foreign_authority(lab):
+  ours, theirs = Authority(lab, 'ours'), Authority(lab, 'theirs')
+  refused_by_viewer(lab, 'certificate|issuer|CA', theirs.leaf('camera.test'),
+                    dict(ours.leaf('viewer.test'), ca_file=ours.certificate))
+
+
+def certificate_nobody_signed(lab):
+  """A camera without a certificate of its own, a viewer that asks for the CA's."""
+  ours = Authority(lab, 'ours')
+  refused_by_viewer(lab, 'self.signed|certificate|CA', {},
+                    dict(ours.leaf('viewer.test'), ca_file=ours.certificate))
+
+
+def viewer_nobody_signed(lab):
+  """The other way round: it is the camera that refuses."""
+  network = lan(lab)
+  ours = Authority(lab, 'ours')
+  sender = camera(network, keep=True, ca_file=ours.certificate, **ours.leaf('camera.test'))
+  receiver = viewer(network, keep=True)
+  expect_refused(sender, receiver, sender, 'self.signed|certificate|CA')
+  receiver.stop()
+  sender.stop()
+
+
+def wrong_name(lab):
+  ours = Authority(lab, 'ours')
+  refused_by_viewer(lab, 'name', ours.leaf('camera.test'),
+                    dict(ours.leaf('viewer.test'), ca_file=ours.certificate,
+                         peer_name='other.test'))
+
+
+def expired_certificate(lab):
+  ours = Authority(lab, 'ours')
+  refused_by_viewer(lab, 'expired', ours.leaf('camera.test', expired=True),
+                    dict(ours.leaf('viewer.test'), ca_file=ours.certificate))
+
+
+if __name__ == '__main__':
+  run([pinned_fingerprints, wrong_fingerprint, certificates_of_one_authority, foreign_authority,
+       certificate_nobody_signed, viewer_nobody_signed, wrong_name, expired_certificate],
+      commands=['openssl'])
