@@ -28,19 +28,22 @@ typedef struct {
   gboolean run_signaling_server;
 
   char *stun_server; /* "stun://host:port" or "host:port"; nullable */
-  char *turn_server; /* "turn://user:password@host:port[?transport=tcp]"; nullable; never logged */
+  char *
+      turn_server; /* "turn://user:password@host:port[?transport=tcp]"; nullable; never logged */
   QpIcePolicy ice_policy;
   guint min_port, max_port; /* 0, 0: any */
 
   char *certificate_file, *key_file; /* PEM; both or neither */
   char *ca_file;                     /* CA mode when set */
-  char *peer_name;                   /* subjectAltName asked of the peer in CA mode; NULL: the URI's host is not used, only the chain is checked */
-  char *peer_fingerprint;            /* pin; nullable */
+  char *
+      peer_name; /* subjectAltName asked of the peer in CA mode; NULL: the URI's host is not used, only the chain is checked */
+  char *peer_fingerprint; /* pin; nullable */
 
   QpCongestionControl congestion_control;
-  guint connect_timeout_ms;  /* 0: never give up */
-  guint producer_timeout_ms; /* consumer: EOS this long after the producer left; 0: never */
-  char *producer;            /* consumer: id or name; NULL: the first; "all" */
+  guint connect_timeout_ms; /* 0: never give up */
+  guint
+      producer_timeout_ms; /* consumer: EOS this long after the producer left; 0: never */
+  char *producer; /* consumer: id or name; NULL: the first; "all" */
   char *qlog_dir;
 } QpConfig;
 
@@ -48,5 +51,10 @@ QpConfig *qp_config_new (void); /* with every default */
 QpConfig *qp_config_copy (const QpConfig *config);
 void qp_config_free (QpConfig *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QpConfig, qp_config_free)
+
+/* TRUE if @uri, without a query, names a room: scheme, host, port and path are
+ * sound.  Else FALSE with QP_SESSION_ERROR_SETTINGS and a sentence that says
+ * which part is wrong. */
+gboolean qp_config_check_uri (const char *uri, GError **error);
 
 G_END_DECLS

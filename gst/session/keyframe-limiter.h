@@ -12,7 +12,7 @@
 
 G_BEGIN_DECLS
 
-#define QP_KEYFRAME_INTERVAL_US G_USEC_PER_SEC
+#define QP_KEYFRAME_INTERVAL_US ((gint64) G_USEC_PER_SEC)
 
 /* To be embedded; its fields are the limiter's own. */
 typedef struct {

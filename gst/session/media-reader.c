@@ -142,6 +142,9 @@ check_characters (const char *sdp, gsize size, GError **error)
 {
   gsize i;
 
+  if (size == 0)
+    return fail (error, QP_MEDIA_ERROR_SYNTAX, "the description is empty");
+
   if (size > QP_MEDIA_MAX_SDP_SIZE)
     return fail (error, QP_MEDIA_ERROR_LIMIT,
         "the description has %" G_GSIZE_FORMAT " bytes, more than %d", size,
@@ -181,7 +184,7 @@ check_text (const char *sdp, gsize size, GError **error)
     gsize length = strlen (lines[i]);
 
     /* What is behind the last line's end. */
-    if (length == 0 && lines[i + 1] == NULL && i > 0)
+    if (length == 0 && lines[i + 1] == NULL)
       break;
 
     if (length > 0 && lines[i][length - 1] == '\r')

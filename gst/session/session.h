@@ -19,19 +19,19 @@ typedef struct _QpRemoteTrack QpRemoteTrack; /* what a peer sends us */
 #define QP_SESSION_ERROR (qp_session_error_quark ())
 GQuark qp_session_error_quark (void);
 typedef enum {
-  QP_SESSION_ERROR_SETTINGS,     /* bad URI, file, address… */
-  QP_SESSION_ERROR_SIGNALING,    /* unreachable, refused us, wrong secret */
-  QP_SESSION_ERROR_NO_PEER,      /* nobody came within connect-timeout */
-  QP_SESSION_ERROR_NO_PATH,      /* ICE found no path */
-  QP_SESSION_ERROR_REFUSED,      /* TLS: identity or ALPN, on either side */
-  QP_SESSION_ERROR_LOST,         /* the connection was up and is gone */
+  QP_SESSION_ERROR_SETTINGS,  /* bad URI, file, address… */
+  QP_SESSION_ERROR_SIGNALING, /* unreachable, refused us, wrong secret */
+  QP_SESSION_ERROR_NO_PEER,   /* nobody came within connect-timeout */
+  QP_SESSION_ERROR_NO_PATH,   /* ICE found no path */
+  QP_SESSION_ERROR_REFUSED,   /* TLS: identity or ALPN, on either side */
+  QP_SESSION_ERROR_LOST,      /* the connection was up and is gone */
 } QpSessionError;
 
 /* A remote member, valid during the callback that shows it. */
 typedef struct {
   const char *id; /* 32 hex digits */
   const char *name;
-} QpPeerInfo;
+} QpPeerName;
 
 typedef enum {
   QP_TRACK_ENDED,     /* the producer sent EOS */
@@ -55,8 +55,10 @@ typedef struct {
   /* Consumer: `track` is valid from `added` until `removed` returned. */
   void (*remote_track_added) (QpRemoteTrack *track, gpointer user);
   /* Same codec, other details (resolution, parameter sets). */
-  void (*remote_track_caps) (QpRemoteTrack *track, GstCaps *caps, gpointer user);
-  void (*remote_track_removed) (QpRemoteTrack *track, QpTrackEnd end, gpointer user);
+  void (*remote_track_caps) (QpRemoteTrack *track, GstCaps *caps,
+      gpointer user);
+  void (*remote_track_removed) (QpRemoteTrack *track, QpTrackEnd end,
+      gpointer user);
   /* A batch in order of arrival (transfer full); no timestamps are set. */
   void (*remote_rtp) (QpRemoteTrack *track, GstBufferList *list, gpointer user);
   void (*remote_rtcp) (QpRemoteTrack *track, GstBuffer *buffer, gpointer user);
@@ -84,13 +86,15 @@ char *qp_session_get_fingerprint (QpMember *member);
 /* --- Producer ----------------------------------------------------------- */
 
 typedef struct {
-  const char *mid; /* [A-Za-z0-9._-]{1,32}, unique in the session: the pad's name */
+  const char
+      *mid; /* [A-Za-z0-9._-]{1,32}, unique in the session: the pad's name */
   QpMapping mapping;
   guint deadline_ms; /* a frame older than this is cancelled; 0: never */
 } QpTrackConfig;
 
 /* transfer none: valid until qp_session_remove_track() */
-QpTrack *qp_session_add_track (QpMember *member, const QpTrackConfig *config, gpointer track_user);
+QpTrack *qp_session_add_track (QpMember *member, const QpTrackConfig *config,
+    gpointer track_user);
 void qp_session_remove_track (QpMember *member, QpTrack *track);
 gpointer qp_track_get_user (QpTrack *track);
 /* application/x-rtp caps. Called before the first push and on each change. */
@@ -108,8 +112,9 @@ void qp_track_set_flushing (QpTrack *track, gboolean flushing);
 /* --- Consumer ----------------------------------------------------------- */
 
 const char *qp_remote_track_get_mid (QpRemoteTrack *track);
-const char *qp_remote_track_get_kind (QpRemoteTrack *track); /* "audio", "video", "application" */
-QpPeerInfo qp_remote_track_get_peer (QpRemoteTrack *track);
+const char *qp_remote_track_get_kind (QpRemoteTrack
+        *track); /* "audio", "video", "application" */
+QpPeerName qp_remote_track_get_peer (QpRemoteTrack *track);
 guint64 qp_remote_track_get_flow_id (QpRemoteTrack *track);
 GstCaps *qp_remote_track_get_caps (QpRemoteTrack *track); /* transfer none */
 /* The element's own data on a track; set it in remote_track_added. */

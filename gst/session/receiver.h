@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* All that one peer sends us: streams and datagrams become packets, packets of
+ * a known flow become batches, those of an unknown one wait within a bound for
+ * the description that explains them.
+ *
+ * Every byte is hostile; a broken stream is a protocol error of the peer's and
+ * costs its connection only.  Transport thread only; the connection is borrowed
+ * and must outlive it. */
+#pragma once
+
+#include <gst/gst.h>
+
+#include "quic/connection.h"
+
+G_BEGIN_DECLS
+
+/* What waits for the description of its flow, over all unknown flows. */
+#define QP_RECEIVER_UNKNOWN_PACKETS 512
+#define QP_RECEIVER_UNKNOWN_BYTES (1024 * 1024)
+
+typedef struct _QpReceiver QpReceiver;
+
+typedef struct {
+  /* A batch in order of arrival (transfer full). */
+  void (*rtp) (gpointer flow, GstBufferList *list, gpointer user);
+  void (*rtcp) (gpointer flow, GstBuffer *buffer, gpointer user);
+  /* The peer broke the protocol: close the connection with this code. */
+  void (*broken) (guint64 code, const char *why, gpointer user);
+} QpReceiverCallbacks;
+
+typedef struct {
+  guint64 packets, bytes;    /* RTP delivered */
+  guint64 streams_cancelled; /* reset by the peer */
+} QpReceiverCounters;
+
+QpReceiver *qp_receiver_new (QpQuic *quic, const QpReceiverCallbacks *callbacks,
+    gpointer user);
+void qp_receiver_free (QpReceiver *receiver);
+
+/* Packets of `flow_id` go to `flow`; what waited for it is delivered with the
+ * next flush. Several IDs may lead to one flow. */
+void qp_receiver_add_flow (QpReceiver *receiver, guint64 flow_id,
+    gpointer flow);
+/* Forgets every ID of `flow`; packets still to come are unknown. */
+void qp_receiver_remove_flow (QpReceiver *receiver, gpointer flow);
+
+/* From QpQuicCallbacks, for the peer's unidirectional streams. */
+void qp_receiver_stream_data (QpReceiver *receiver, gint64 stream,
+    const guint8 *data, gsize size, gboolean fin);
+void qp_receiver_stream_reset (QpReceiver *receiver, gint64 stream);
+void qp_receiver_stream_closed (QpReceiver *receiver, gint64 stream);
+void qp_receiver_datagram (QpReceiver *receiver, const guint8 *data,
+    gsize size);
+
+/* Delivers what was gathered. */
+void qp_receiver_flush (QpReceiver *receiver);
+
+gboolean qp_receiver_get_counters (QpReceiver *receiver, gpointer flow,
+    QpReceiverCounters *counters);
+guint64 qp_receiver_get_unknown_packets (QpReceiver *receiver);
+
+G_END_DECLS

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of this room share: the session itself, and what a peer may
+ * ask of it.  Everything on the transport thread but where a field says
+ * otherwise. */
+#pragma once
+
+#include "session/ice-servers.h"
+#include "session/keyframe-limiter.h"
+#include "session/peer.h"
+#include "session/session.h"
+#include "session/track.h"
+#include "signaling/client.h"
+#include "signaling/server.h"
+#include "signaling/uri.h"
+
+G_BEGIN_DECLS
+
+/* "quicp2p-session"; registered when the first session is made. */
+extern GstDebugCategory *qp_session_debug;
+
+/* Peers that are kept at once; a room larger than that is not ours to serve. */
+#define QP_SESSION_MAX_PEERS 256
+
+typedef enum {
+  QP_SESSION_IDLE,
+  QP_SESSION_SIGNALING,    /* not in the room, no peer connected */
+  QP_SESSION_WAITING,      /* in the room, nobody to talk with */
+  QP_SESSION_CONNECTING,   /* a call is under way, none connected */
+  QP_SESSION_CONNECTED,    /* at least one call is connected */
+  QP_SESSION_DISCONNECTED, /* was CONNECTED, nobody is now; trying again */
+  QP_SESSION_FAILED,       /* gave up; `failed` was called */
+} QpSessionState;
+
+struct _QpMember {
+  QpSession *session;
+  gboolean producer, consumer;
+  QpSessionCallbacks callbacks;
+  gpointer user;
+};
+
+struct _QpSession {
+  char *name;         /* NULL: private; guarded by the registry's lock */
+  GPtrArray *members; /* of QpMember*, at most a producer and a consumer */
+  QpConfig *config;
+  QpSignalingUri *uri;
+  QpIdentity *identity;
+  QpIceServers *servers; /* from the settings and from signaling */
+
+  GThread *thread;
+  GMainContext *context;
+  GMainLoop *loop;
+
+  QpSessionState state;
+  char *reason;              /* why the state is what it is, for people */
+  char *token;               /* signaling; secret */
+  QpSignalingServer *server; /* run-signaling-server */
+  QpSignalingClient *client;
+  gboolean was_connected;
+  GError *last_error; /* of a call, for the connect timeout */
+
+  GPtrArray *peers;      /* of QpPeer* (owned), in order of arrival */
+  QpPeer *selected;      /* consumer: the one that is played; NULL: none yet */
+  GPtrArray *tracks;     /* of QpTrack* (owned) */
+  GHashTable *keyframes; /* QpTrack* → QpKeyframeLimiter* */
+  guint64 next_media;    /* the next media number */
+  guint64 keyframe_requests;
+
+  GQueue retired;   /* of calls to be freed from an idle */
+  GSource *retire;  /* that idle */
+  GSource *review;  /* an idle: qp_session_review() was called */
+  guint open_paths; /* retired calls whose relays are not given back yet */
+  GSource *wake;    /* the tracks' queues are not empty */
+  GSource *tick;    /* every 100 ms */
+  GSource *drain;   /* every 10 ms while a track ends */
+  GSource *connect_timeout, *producer_timeout;
+  gboolean leaving;
+
+  GMutex lock;         /* guards `stats` */
+  GstStructure *stats; /* the newest snapshot */
+};
+
+/* --- session.c, for peers ------------------------------------------------ */
+
+QpMember *qp_session_get_producer (QpSession *session);
+QpMember *qp_session_get_consumer (QpSession *session);
+/* Sends to the peer over the WebSocket. */
+gboolean qp_session_signal (QpSession *session, const char *peer_id,
+    QpMessage *message);
+/* Frees the call soon, when no callback of its is running. */
+void qp_session_retire_call (QpSession *session, QpCall *call, guint64 code,
+    const char *reason);
+/* A call changed: looks at whom to call, and at the session's own state. */
+void qp_session_review (QpSession *session);
+/* A call failed: warns, or gives up where trying again cannot help. */
+void qp_session_call_failed (QpSession *session, QpPeer *peer,
+    const GError *error);
+void qp_session_post (QpSession *session, GstStructure *message);
+void qp_session_keyframe (QpSession *session, QpTrack *track);
+/* The settings of a new call with `peer`; `path` borrows from the session. */
+void qp_session_fill_call_config (QpSession *session, QpCallConfig *config);
+const char *qp_session_get_own_id (QpSession *session);
+
+/* --- stats.c -------------------------------------------------------------- */
+
+const char *qp_session_state_to_string (QpSessionState state);
+/* Makes a snapshot. (transfer full) */
+GstStructure *qp_session_make_stats (QpSession *session);
+
+G_END_DECLS
