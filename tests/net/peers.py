@@ -37,9 +37,10 @@ def properties(settings):
 class Peer:
   """A pipeline on a host."""
 
-  def __init__(self, host, name, pipeline, counts=(), dumps=None, rtp=None, keep=False,
-               wait=False, env=None):
-    """counts: pads ELEMENT.PAD; dumps, rtp: {pad: path}; see pipe-probe.c."""
+  def __init__(self, host, name, pipeline, counts=(), dumps=None, rtp=None, plug=None,
+               keep=False, wait=False, env=None):
+    """counts: pads ELEMENT.PAD; dumps, rtp: {pad: path}; plug:
+    ELEMENT=DESCRIPTION; see pipe-probe.c."""
     args = [program('pipe-probe', 'tests/net')]
     for pad in counts:
       args += ['--count', pad]
@@ -47,6 +48,7 @@ class Peer:
       args += ['--dump', '%s=%s' % (pad, path)]
     for pad, path in (rtp or {}).items():
       args += ['--rtp', '%s=%s' % (pad, path)]
+    args += ['--plug', plug] if plug else []
     args += ['--keep'] * keep + ['--wait'] * wait
     self.name = name
     self.process = host.spawn(name, args + [pipeline], env=dict(environment(), **(env or {})))

@@ -26,6 +26,7 @@
  */
 
 #include "tests/net/probe-json.h"
+#include "tests/net/probe-plug.h"
 #include "tests/net/probe-tap.h"
 
 #include <glib-unix.h>
@@ -37,6 +38,7 @@ typedef struct {
   GMainLoop *loop;
   GstElement *pipeline;
   GPtrArray *taps; /* of ProbeTap, owned */
+  ProbePlug *plug; /* NULL without --plug */
   gboolean keep;
   int code;
 } Probe;
@@ -44,6 +46,7 @@ typedef struct {
 static char **count_specs;
 static char **data_specs;
 static char **rtp_specs;
+static char *plug_spec;
 static gboolean keep;
 static gboolean wait_for_play;
 static char **words;
@@ -55,6 +58,9 @@ static const GOptionEntry options[] = {
       "Write each buffer of the pad to FILE", "ELEMENT.PAD=FILE" },
   { "rtp", 0, 0, G_OPTION_ARG_STRING_ARRAY, &rtp_specs,
       "Write when each RTP packet passed the pad to FILE", "ELEMENT.PAD=FILE" },
+  { "plug", 0, 0, G_OPTION_ARG_STRING, &plug_spec,
+      "Link this to each pad that the element adds, and count in its sink",
+      "ELEMENT=DESCRIPTION" },
   { "keep", 0, 0, G_OPTION_ARG_NONE, &keep,
       "Neither an error nor EOS ends the program", NULL },
   { "wait", 0, 0, G_OPTION_ARG_NONE, &wait_for_play,
@@ -115,6 +121,8 @@ print_stats (gpointer user)
   json_builder_begin_object (builder);
   for (guint i = 0; i < probe->taps->len; i++)
     probe_tap_add_counts (g_ptr_array_index (probe->taps, i), builder);
+  if (probe->plug)
+    probe_plug_add_counts (probe->plug, builder);
   json_builder_end_object (builder);
   probe_json_print (builder);
   return G_SOURCE_CONTINUE;
@@ -214,16 +222,33 @@ on_message (GstBus *bus, GstMessage *message, gpointer user)
   return G_SOURCE_CONTINUE;
 }
 
+/* gst_util_set_object_arg() knows no pads, of which an input-selector's
+ * active-pad is one. */
+static void
+set_property (GstElement *element, GParamSpec *pspec, const char *text)
+{
+  if (G_PARAM_SPEC_VALUE_TYPE (pspec) == GST_TYPE_PAD) {
+    g_autoptr (GstPad) pad = gst_element_get_static_pad (element, text);
+
+    g_object_set (element, pspec->name, pad, NULL);
+  } else {
+    gst_util_set_object_arg (G_OBJECT (element), pspec->name, text);
+  }
+}
+
 static gboolean
 command_set (Probe *probe, char **args)
 {
   g_autoptr (GstElement)
       element = gst_bin_get_by_name (GST_BIN (probe->pipeline), args[1]);
 
-  if (!element ||
-      !g_object_class_find_property (G_OBJECT_GET_CLASS (element), args[2]))
+  GParamSpec *pspec = element
+      ? g_object_class_find_property (G_OBJECT_GET_CLASS (element), args[2])
+      : NULL;
+
+  if (!pspec)
     return FALSE;
-  gst_util_set_object_arg (G_OBJECT (element), args[2], args[3]);
+  set_property (element, pspec, args[3]);
   return TRUE;
 }
 
@@ -347,6 +372,11 @@ build (Probe *probe, GError **error)
     probe->pipeline = gst_pipeline_new (NULL);
     gst_bin_add (GST_BIN (probe->pipeline), made);
   }
+  if (plug_spec) {
+    probe->plug = probe_plug_new (GST_BIN (probe->pipeline), plug_spec, error);
+    if (!probe->plug)
+      return FALSE;
+  }
   return add_taps (probe, count_specs, PROBE_TAP_COUNT, error) &&
       add_taps (probe, data_specs, PROBE_TAP_DATA, error) &&
       add_taps (probe, rtp_specs, PROBE_TAP_RTP, error);
@@ -402,11 +432,13 @@ main (int argc, char **argv)
   }
 
   g_ptr_array_unref (probe.taps);
+  g_clear_pointer (&probe.plug, probe_plug_free);
   g_clear_object (&probe.pipeline);
   g_main_loop_unref (probe.loop);
   g_strfreev (count_specs);
   g_strfreev (data_specs);
   g_strfreev (rtp_specs);
+  g_free (plug_spec);
   g_strfreev (words);
   gst_deinit ();
   return probe.code;

@@ -118,6 +118,22 @@ find_pad (GstBin *pipeline, const char *name, GError **error)
   return pad;
 }
 
+static ProbeTap *
+tap_attach (GstPad *pad, const char *name, ProbeTapKind kind, FILE *file)
+{
+  ProbeTap *tap = g_new0 (ProbeTap, 1);
+
+  tap->name = g_strdup (name);
+  tap->kind = kind;
+  tap->file = file;
+  tap->pad = gst_object_ref (pad);
+  g_mutex_init (&tap->lock);
+  tap->probe = gst_pad_add_probe (tap->pad,
+      GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, on_data, tap,
+      NULL);
+  return tap;
+}
+
 ProbeTap *
 probe_tap_new (GstBin *pipeline, const char *spec, ProbeTapKind kind,
     GError **error)
@@ -125,7 +141,6 @@ probe_tap_new (GstBin *pipeline, const char *spec, ProbeTapKind kind,
   g_auto (GStrv) parts = g_strsplit (spec, "=", 2);
   g_autoptr (GstPad) pad = find_pad (pipeline, parts[0], error);
   FILE *file = NULL;
-  ProbeTap *tap;
 
   if (!pad)
     return NULL;
@@ -139,16 +154,13 @@ probe_tap_new (GstBin *pipeline, const char *spec, ProbeTapKind kind,
     }
   }
 
-  tap = g_new0 (ProbeTap, 1);
-  tap->name = g_strdup (parts[0]);
-  tap->kind = kind;
-  tap->file = file;
-  tap->pad = g_steal_pointer (&pad);
-  g_mutex_init (&tap->lock);
-  tap->probe = gst_pad_add_probe (tap->pad,
-      GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, on_data, tap,
-      NULL);
-  return tap;
+  return tap_attach (pad, parts[0], kind, file);
+}
+
+ProbeTap *
+probe_tap_new_for_pad (GstPad *pad, const char *name)
+{
+  return tap_attach (pad, name, PROBE_TAP_COUNT, NULL);
 }
 
 void

@@ -22,6 +22,8 @@ typedef enum {
  * if there is no such pad or the file cannot be written. */
 ProbeTap *probe_tap_new (GstBin *pipeline, const char *spec, ProbeTapKind kind,
     GError **error);
+/* Counts what passes `pad`, under `name`. */
+ProbeTap *probe_tap_new_for_pad (GstPad *pad, const char *name);
 /* Adds {"ELEMENT.PAD": {"buffers": …, "bytes": …, "caps": …}}. */
 void probe_tap_add_counts (ProbeTap *tap, JsonBuilder *builder);
 /* Closes the file. Nothing may flow any more. */

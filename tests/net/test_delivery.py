@@ -59,7 +59,7 @@ def units_run(lab, network, mappings):
     receiver.wait_state('waiting')
     sender = Peer(
         network.camera, 'camera-' + mapping,
-        '%s ! rtph264pay config-interval=0 ! quicp2psink mapping=%s %s'
+        '%s ! rtph264pay config-interval=0 ! quicp2psink frame-deadline=0 mapping=%s %s'
         % (units_source(), mapping, properties({'uri': network.uri(mapping)})),
         dumps={'tap.src': lab.file('sent-' + mapping)})
     calls.append((mapping, sender, receiver))

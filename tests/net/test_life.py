@@ -9,7 +9,7 @@ import time
 import topology
 from harness import expect, run
 from lab import wait_until
-from peers import VIDEO, camera, viewer
+from peers import VIDEO, Peer, camera, properties, viewer
 
 # A stop may take this long from outside, the process's own end included.
 STOP_SECONDS = 1.0
@@ -217,8 +217,8 @@ def wrong_room_secret(lab):
   network = topology.lan(lab)
   secrets = lab.file('secrets')
   with open(secrets, 'w') as stream:
-    stream.write('open sesame\n')
-  network.start_signaling('--secret-file', secrets)
+    stream.write('*:open sesame\n')
+  network.start_signaling('--room-secret-file', secrets)
   sender = camera(network, room_secret='open sesame')
   receiver = viewer(network, room_secret='open sesame')
   receiver.wait_count('out.sink', 5, 20)
@@ -249,22 +249,28 @@ def resolution_changes_in_mid_stream(lab):
 
 
 def codec_changes_in_mid_stream(lab):
-  """H.264, then VP8, by the same pad of the same sink."""
+  """H.264, then VP8, then H.264 again, by the same pad of the same sink."""
   network = lan(lab)
   raw = 'videotestsrc is-live=true ! video/x-raw,format=I420,width=320,height=240,framerate=30/1'
   source = ('input-selector name=codec '
             '%s ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! rtph264pay ! '
             'codec.sink_0 '
             '%s ! vp8enc deadline=1 keyframe-max-dist=15 cpu-used=8 ! rtpvp8pay ! codec.sink_1 '
-            'codec. ' % (raw, raw))
-  from peers import Peer, properties
-  sender = Peer(network.camera, 'camera', source + '! identity name=pay ! quicp2psink %s'
+            'codec. ! identity name=pay ' % (raw, raw))
+  sender = Peer(network.camera, 'camera', source + '! quicp2psink %s'
                 % properties({'uri': network.uri()}), counts=['pay.src'])
-  # decodebin follows whatever comes.
-  receiver = Peer(network.viewer, 'viewer', 'quicp2psrc %s ! decodebin ! fakesink name=out '
-                  'sync=false' % properties({'uri': network.uri()}), counts=['out.sink'], keep=True)
-  receiver.wait_count('out.sink', 15, 20)
-  sender.command('set codec active-pad sink_1')
+  receiver = Peer(network.viewer, 'viewer', 'quicp2psrc name=source %s'
+                  % properties({'uri': network.uri()}), plug='source=decodebin ! fakesink')
+
+  def decoded(number):
+    pads = receiver.fresh()['pads']
+    return pads.get('plug%d.sink' % number, {'buffers': 0})['buffers'] >= 15
+  for number, codec in enumerate(('sink_0', 'sink_1', 'sink_0')):
+    if number:
+      sender.command('set codec active-pad ' + codec)
+    wait_until(lambda: decoded(number), 20, 'frames of codec %d' % number, 0.1)
+  added = [event['caps'] for event in receiver.events() if event['type'] == 'pad-added']
+  expect(['VP8' in caps for caps in added] == [False, True, False], 'pads: %s', added)
   receiver.stop()
   sender.stop()
 

@@ -82,7 +82,7 @@ class Network:
     args = [program('quicp2p-signaling', 'signaling'),
             '--address', address or host.address, '--port', SIGNALING_PORT]
     if self.turn_secret:
-      args += ['--turn-uri', 'turn:%s:%d' % (self.server.address, TURN_PORT),
+      args += ['--turn-server', 'turn:%s:%d?transport=udp' % (self.server.address, TURN_PORT),
                '--turn-secret', self.turn_secret]
     self.signaling = host.spawn('signaling', args + list(options))
     wait_port(host, self.signaling, SIGNALING_PORT)
