@@ -566,6 +566,7 @@ static gboolean
 add_static_payload (guint payload_type, GstStructure *s, GError **error)
 {
   const GstRTPPayloadInfo *info = NULL;
+  g_autofree char *name = NULL;
 
   if (payload_type < 35)
     info = gst_rtp_payload_info_for_pt (payload_type);
@@ -574,8 +575,10 @@ add_static_payload (guint payload_type, GstStructure *s, GError **error)
         "it has no rtpmap, and payload type %u is not a static one",
         payload_type);
 
-  gst_structure_set (s, "encoding-name", G_TYPE_STRING, info->encoding_name,
-      "clock-rate", G_TYPE_INT, (int) info->clock_rate, NULL);
+  /* In caps encodings are in upper case; the table has a "CelB". */
+  name = g_ascii_strup (info->encoding_name, -1);
+  gst_structure_set (s, "encoding-name", G_TYPE_STRING, name, "clock-rate",
+      G_TYPE_INT, (int) info->clock_rate, NULL);
   if (info->encoding_parameters != NULL)
     gst_structure_set (s, "encoding-params", G_TYPE_STRING,
         info->encoding_parameters, NULL);
