@@ -273,6 +273,17 @@ on_request (SoupServer *soup, SoupServerMessage *message, const char *path,
   const char *text;
   guint status = SOUP_STATUS_OK;
 
+  /* A status set here would keep libsoup from upgrading. */
+  if (soup_message_headers_header_contains (
+          soup_server_message_get_request_headers (message), "Upgrade",
+          "websocket"))
+    return;
+
+  /* Left to libsoup, which upgrades a request that no handler answered. */
+  if (soup_message_headers_header_contains (
+          soup_server_message_get_request_headers (message), "Upgrade",
+          "websocket"))
+    return;
   if (method != SOUP_METHOD_GET && method != SOUP_METHOD_HEAD) {
     soup_server_message_set_status (message, SOUP_STATUS_METHOD_NOT_ALLOWED,
         NULL);
