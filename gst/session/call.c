@@ -463,12 +463,12 @@ static const QpPathCallbacks path_callbacks = {
 static QpMessage *
 describe_self (QpCall *call, QpMessageType type)
 {
-  const char *fingerprint = qp_identity_get_fingerprint (call->identity);
   QpMessage *message = qp_message_new (type);
 
   message->call = g_strdup (call->id);
   message->path = FIRST_PATH;
-  message->fingerprint = g_strdup (fingerprint + strlen ("sha-256 "));
+  message->fingerprint =
+      g_strdup (qp_identity_get_fingerprint (call->identity));
   message->ufrag = g_strdup (qp_path_get_ufrag (call->path));
   message->password = g_strdup (qp_path_get_password (call->path));
   return message;
@@ -480,7 +480,7 @@ take_description (QpCall *call, const QpMessage *message)
 {
   g_autoptr (GError) error = NULL;
 
-  call->peer_fingerprint = g_strconcat ("sha-256 ", message->fingerprint, NULL);
+  call->peer_fingerprint = g_strdup (message->fingerprint);
   if (!qp_path_set_remote_credentials (call->path, message->ufrag,
           message->password, &error)) {
     end_call (call,

@@ -630,8 +630,7 @@ may_accept (QpPeer *peer, const QpMessage *offer)
     const char *known = qp_call_get_peer_fingerprint (peer->call);
 
     /* Whoever speaks for signaling cannot put another in the peer's place. */
-    if (g_ascii_strcasecmp (known + strlen ("sha-256 "), offer->fingerprint) ==
-        0)
+    if (qp_fingerprint_equal (known, offer->fingerprint))
       return TRUE;
     GST_WARNING (
         "%s: an offer under another fingerprint was refused, the call goes on",

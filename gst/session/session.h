@@ -77,7 +77,8 @@ QpMember *qp_session_join (const char *session_name, const QpConfig *config,
     gpointer user, GError **error);
 /* Says goodbye to the peers (within 300 ms; other members of the same session
  * go on), stops the thread with the last one. After it returned no callback is
- * running or will. */
+ * running or will. The member's tracks go with it: peers see the producer leave
+ * (QP_TRACK_PEER_GONE), not its tracks end. */
 void qp_session_leave (QpMember *member);
 
 /* Our own fingerprint, "sha-256 …". */
