@@ -3,12 +3,10 @@
  * machine's own addresses or, where the machine lets us, in a network
  * namespace of our own whose loopback is the only interface. */
 #include "path/path.h"
+#include "tests/own-namespace.h"
 
 #include <gst/gst.h>
-#include <net/if.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -768,31 +766,13 @@ test_port_range (void)
     side_clear (&sides[i]);
 }
 
-/* A namespace whose only interface is loopback: no port is taken, no address
- * is in doubt, and the case of a machine without a network is tested. */
-static gboolean
-enter_namespace (void)
-{
-  struct ifreq request = { .ifr_name = "lo" };
-  gboolean ok;
-  int fd;
-
-  if (unshare (CLONE_NEWNET) < 0 && unshare (CLONE_NEWUSER | CLONE_NEWNET) < 0)
-    return FALSE;
-  fd = socket (AF_INET, SOCK_DGRAM, 0);
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  ok = ioctl (fd, SIOCSIFFLAGS, &request) == 0;
-  close (fd);
-  return ok;
-}
-
 int
 main (int argc, char **argv)
 {
   int result;
 
   /* Before any thread is there. */
-  own_namespace = enter_namespace ();
+  own_namespace = own_namespace_enter ();
   g_test_init (&argc, &argv, NULL);
   gst_init (NULL, NULL);
   context = g_main_context_new ();

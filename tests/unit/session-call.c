@@ -7,6 +7,7 @@
 #include <gst/gst.h>
 
 #include "session/session.h"
+#include "tests/own-namespace.h"
 
 #define WAIT_US (20 * G_USEC_PER_SEC)
 
@@ -541,6 +542,7 @@ test_shared_session (void)
 int
 main (int argc, char **argv)
 {
+  own_namespace_enter ();
   gst_init (&argc, &argv);
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/session/settings", test_settings);
