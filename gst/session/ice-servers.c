@@ -27,6 +27,16 @@ qp_ice_servers_free (QpIceServers *servers)
   g_free (servers);
 }
 
+/* Names and address literals; GUri lets more through. */
+static gboolean
+is_host (const char *host)
+{
+  return host && host[0] != '\0' &&
+      strspn (host,
+          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+          "0123456789.-_:%") == strlen (host);
+}
+
 /* Reads scheme:[//]host[:port][?query], whatever of it is there, into a GUri
  * with an authority. */
 static GUri *
@@ -42,7 +52,7 @@ parse (const char *text, const char *scheme, GError **error)
     text += 2;
   normal = g_strconcat (scheme, "://", text, NULL);
   uri = g_uri_parse (normal, G_URI_FLAGS_HAS_PASSWORD, NULL);
-  if (!uri || !g_uri_get_host (uri) || g_uri_get_host (uri)[0] == '\0' ||
+  if (!uri || !is_host (g_uri_get_host (uri)) ||
       strlen (g_uri_get_path (uri)) > 0) {
     g_set_error (error, QP_SESSION_ERROR, QP_SESSION_ERROR_SETTINGS,
         "not a %s server: expected %s://host:port", scheme, scheme);

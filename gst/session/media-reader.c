@@ -17,6 +17,9 @@
 #define MAX_LINE_SIZE (16 * 1024)
 #define MAX_PARAMETERS 64
 
+/* Names of caps fields that peers may make up in the life of this process. */
+#define MAX_NEW_NAMES 1024
+
 /* One m-line being read. */
 typedef struct {
   QpMedia *media; /* owned */
@@ -206,6 +209,57 @@ check_text (const char *sdp, gsize size, GError **error)
   return TRUE;
 }
 
+/* --- names of fields -------------------------------------------------------- */
+
+/* What is usual costs no name: nobody can use up the usual ones. */
+static void
+register_usual_names (void)
+{
+  static const char *const names[] = { "a-framerate", "a-framesize",
+    "a-maxptime", "a-mediaclk", "a-ptime", "a-ts-refclk", "channel-order",
+    "channel_mapping", "colorimetry", "config", "configuration",
+    "coupled_streams", "cropping", "delivery-method", "depth", "height",
+    "indexdeltalength", "indexlength", "interlace", "level-asymmetry-allowed",
+    "maxplaybackrate", "mode", "num_streams", "octet-align",
+    "packetization-mode", "profile", "profile-id", "profile-level-id",
+    "rtcp-fb-ccm-fir", "rtcp-fb-goog-remb", "rtcp-fb-nack", "rtcp-fb-nack-pli",
+    "rtcp-fb-transport-cc", "sampling", "sizelength", "sprop-max-don-diff",
+    "sprop-maxcapturerate", "sprop-parameter-sets", "sprop-pps", "sprop-sps",
+    "sprop-stereo", "sprop-vps", "stereo", "streamtype", "usedtx",
+    "useinbandfec", "width", "x-dimensions" };
+  static gsize once = 0;
+  guint i;
+
+  if (g_once_init_enter (&once)) {
+    for (i = 0; i < G_N_ELEMENTS (names); i++)
+      g_quark_from_static_string (names[i]);
+    g_once_init_leave (&once, 1);
+  }
+}
+
+/* A field's name becomes a GQuark (in GStreamer before 1.26), and those are
+ * never freed: peers must not make up ever new ones. */
+static gboolean
+claim_name (const char *name, GError **error)
+{
+  static int claimed = 0; /* atomic */
+
+  register_usual_names ();
+
+  if (g_quark_try_string (name) != 0)
+    return TRUE;
+
+  if (g_atomic_int_get (&claimed) >= MAX_NEW_NAMES)
+    return fail (error, QP_MEDIA_ERROR_LIMIT,
+        "%s is one more unknown parameter than the %d that all peers together "
+        "may use",
+        name, MAX_NEW_NAMES);
+
+  g_atomic_int_inc (&claimed);
+  g_quark_from_string (name);
+  return TRUE;
+}
+
 /* --- the attributes --------------------------------------------------------- */
 
 static gboolean
@@ -368,6 +422,8 @@ static gboolean
 read_rtcp_fb (MediaReader *reader, const char *value, GError **error)
 {
   g_auto (GStrv) words = NULL;
+  g_autofree char *joined = NULL;
+  g_autofree char *field = NULL;
   const char *rest;
   guint i;
 
@@ -388,6 +444,11 @@ read_rtcp_fb (MediaReader *reader, const char *value, GError **error)
       strlen (rest) > QP_SDP_MAX_NAME_SIZE)
     return fail (error, QP_MEDIA_ERROR_SYNTAX,
         "one of its rtcp-fb is not made of words");
+
+  joined = g_strjoinv ("-", words);
+  field = g_strconcat ("rtcp-fb-", joined, NULL);
+  if (!claim_name (field, error))
+    return FALSE;
 
   gst_sdp_media_add_attribute (reader->codec, "rtcp-fb", value);
   return TRUE;
@@ -490,6 +551,7 @@ read_attribute (MediaReader *reader, const GstSDPAttribute *attribute,
     GError **error)
 {
   const char *value = attribute->value != NULL ? attribute->value : "";
+  g_autofree char *field = NULL;
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (attribute_readers); i++) {
@@ -508,6 +570,12 @@ read_attribute (MediaReader *reader, const GstSDPAttribute *attribute,
   if (!qp_sdp_is_attribute_value (value))
     return fail (error, QP_MEDIA_ERROR_SYNTAX,
         "its %s has characters that are not accepted", attribute->key);
+
+  field = g_str_has_prefix (attribute->key, "x-")
+      ? g_strdup (attribute->key)
+      : g_strconcat ("a-", attribute->key, NULL);
+  if (!claim_name (field, error))
+    return FALSE;
 
   gst_sdp_media_add_attribute (reader->others, attribute->key, value);
   return TRUE;
@@ -550,6 +618,8 @@ add_parameters (MediaReader *reader, GstStructure *s, GError **error)
       return fail (error, QP_MEDIA_ERROR_SYNTAX,
           "parameter %s of its fmtp has characters that are not accepted",
           field);
+    if (!claim_name (field, error))
+      return FALSE;
 
     gst_structure_set (s, field, G_TYPE_STRING, value, NULL);
   }
