@@ -7,6 +7,12 @@
 
 #include "path/interfaces.h"
 
+/* libnice before 0.1.23 takes a STUN server's answer for a broken one of a TURN
+ * server that it asked earlier from the same socket. So TURN is asked second,
+ * one Ta later, as the pacing would have it anyway; otherwise the address seen
+ * by the STUN server would come a round trip later, out of TURN's answer. */
+#define TURN_AFTER_STUN 5 /* ms */
+
 static gboolean
 can_bind (GSocketAddress *address)
 {
@@ -85,8 +91,9 @@ add_turn_server (QpPath *path, const QpTurnServer *server,
 }
 
 /* libnice asks a server from the local addresses of the same family. It takes
- * one STUN server: IPv4, because that is where the NATs are. */
-static void
+ * one STUN server: IPv4, because that is where the NATs are. Returns TRUE if
+ * the server can be asked. */
+static gboolean
 add_server (QpPath *path, const QpServerName *name)
 {
   GInetAddress *ipv4 = path->have_ipv4
@@ -101,16 +108,55 @@ add_server (QpPath *path, const QpServerName *name)
         name->turn ? "TURN" : "STUN", name->host,
         name->addresses ? ", which has no address of a family that we have"
                         : "");
-    return;
+    return FALSE;
   }
   if (!name->turn) {
     add_stun_server (path, ipv4 ? ipv4 : ipv6);
-    return;
+    return TRUE;
   }
   if (ipv4)
     add_turn_server (path, name->turn, ipv4);
   if (ipv6)
     add_turn_server (path, name->turn, ipv6);
+  return TRUE;
+}
+
+static void
+add_turn_servers (QpPath *path)
+{
+  for (guint i = 0; i < path->server_names->len; i++) {
+    const QpServerName *name = path->server_names->pdata[i];
+
+    if (name->turn)
+      add_server (path, name);
+  }
+  g_ptr_array_set_size (path->server_names, 0);
+}
+
+static gboolean
+on_turn_time (gpointer user)
+{
+  QpPath *path = user;
+
+  g_clear_pointer (&path->turn_delay, g_source_unref);
+  /* STUN may be done by now; with TURN, libnice gathers on, and tells again. */
+  path->gathering_done = FALSE;
+  add_turn_servers (path);
+  qp_path_wake (path);
+  return G_SOURCE_REMOVE;
+}
+
+/* Returns TRUE if there is a STUN server to ask, so that TURN comes later. */
+static gboolean
+add_stun (QpPath *path)
+{
+  for (guint i = 0; i < path->server_names->len; i++) {
+    const QpServerName *name = path->server_names->pdata[i];
+
+    if (!name->turn)
+      return add_server (path, name);
+  }
+  return FALSE;
 }
 
 static char *
@@ -142,9 +188,13 @@ start_agent (QpPath *path)
     path->gather_fault = describe_no_address (path);
     return;
   }
-  for (guint i = 0; i < path->server_names->len; i++)
-    add_server (path, path->server_names->pdata[i]);
-  g_ptr_array_set_size (path->server_names, 0);
+  if (add_stun (path) && path->turn_servers->len > 0) {
+    path->turn_delay = g_timeout_source_new (TURN_AFTER_STUN);
+    g_source_set_callback (path->turn_delay, on_turn_time, path, NULL);
+    g_source_attach (path->turn_delay, path->context);
+  } else {
+    add_turn_servers (path);
+  }
 
   path->gathering = TRUE;
   if (nice_agent_gather_candidates (path->agent, path->stream))
@@ -200,7 +250,8 @@ add_server_name (QpPath *path, const char *host, QpTurnServer *turn)
 void
 qp_path_begin_gathering (QpPath *path)
 {
-  if (path->stun_host)
+  /* With relay-only, libnice would not ask it. */
+  if (path->stun_host && !path->relay_only)
     add_server_name (path, path->stun_host, NULL);
   for (guint i = 0; i < path->turn_servers->len; i++) {
     QpTurnServer *turn = path->turn_servers->pdata[i];
@@ -208,6 +259,16 @@ qp_path_begin_gathering (QpPath *path)
     add_server_name (path, turn->host, turn);
   }
   start_agent_when_resolved (path);
+}
+
+void
+qp_path_stop_gathering (QpPath *path)
+{
+  if (path->turn_delay) {
+    g_source_destroy (path->turn_delay);
+    g_clear_pointer (&path->turn_delay, g_source_unref);
+  }
+  g_ptr_array_set_size (path->server_names, 0);
 }
 
 void

@@ -88,6 +88,7 @@ struct _QpPath {
   gboolean loopback;             /* a local candidate is on loopback */
   char *gather_fault;            /* why gathering could not start */
   GPtrArray *server_names;       /* of QpServerName*, while they are resolved */
+  GSource *turn_delay;           /* until TURN servers are asked */
   GArray *local;                 /* of QpCandidate */
   guint local_told;
 
@@ -140,6 +141,7 @@ void qp_path_tune_sockets (QpPath *path);
 
 /* gather.c */
 void qp_path_begin_gathering (QpPath *path);
+void qp_path_stop_gathering (QpPath *path);
 void qp_path_server_name_free (gpointer data);
 
 /* remote.c */

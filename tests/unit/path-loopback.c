@@ -647,12 +647,13 @@ test_remote_loopback (void)
   if (own_namespace) {
     g_assert_true (qp_path_add_remote_candidate (side.path, line, &error));
     g_assert_no_error (error);
-    if (run_quietly ("ip link add qptest0 type dummy") &&
-        run_quietly ("ip addr add 192.0.2.1/24 dev qptest0") &&
-        run_quietly ("ip link set qptest0 up"))
+    if (run_quietly ("ip link add qpa type veth peer name qpb") &&
+        run_quietly ("ip addr add 192.0.2.1/24 dev qpa") &&
+        run_quietly ("ip link set qpa up") &&
+        run_quietly ("ip link set qpb up"))
       assert_refused (side.path, "candidate:1 1 udp 1 127.0.0.1 10 typ host",
           G_IO_ERROR_INVALID_DATA);
-    run_quietly ("ip link del qptest0");
+    run_quietly ("ip link del qpa");
   } else {
     assert_refused (side.path, line, G_IO_ERROR_INVALID_DATA);
   }
