@@ -104,7 +104,11 @@ on_stream_data (ngtcp2_conn *conn, uint32_t flags, int64_t id, uint64_t offset,
    * by ngtcp2 after this has returned. */
   if (stream != NULL && !stream->stopped && may_deliver (quic)) {
     stream->told = TRUE;
+    quic->delivering = stream;
     quic->callbacks.stream_data (quic, id, data, size, fin, quic->user);
+    quic->delivering = NULL;
+    if (stream->stopped)
+      qp_stream_stop (quic, stream);
   }
   if (size > 0) {
     ngtcp2_conn_extend_max_stream_offset (conn, id, size);

@@ -96,7 +96,7 @@ qp_quic_end (QpQuic *quic, QpQuicState state, GError *error)
   if (state == QP_QUIC_CLOSING)
     start_lingering (quic);
   qp_quic_set_state (quic, state, error->message);
-  qp_quic_drop_batch (quic);
+  qp_quic_drop_batches (quic);
   quic->end = error; /* told by qp_quic_leave() */
 }
 
@@ -188,10 +188,24 @@ forget_initial (QpQuic *quic)
 }
 
 static GError *
-timeout_error (QpQuic *quic, const char *what, ngtcp2_duration after)
+timeout_error (const char *what, ngtcp2_duration after)
 {
   return g_error_new (QP_QUIC_ERROR, QP_QUIC_ERROR_TIMEOUT,
       "%s within %" G_GUINT64_FORMAT " ms", what, after / NGTCP2_MILLISECONDS);
+}
+
+/* RFC 9000, 10.1: the smaller of the two sides' values, where 0 is none. */
+static ngtcp2_duration
+effective_idle_timeout (QpQuic *quic)
+{
+  const ngtcp2_transport_params *params =
+      ngtcp2_conn_get_remote_transport_params (quic->conn);
+
+  if (params == NULL || params->max_idle_timeout == 0)
+    return quic->idle_timeout;
+  if (quic->idle_timeout == 0)
+    return params->max_idle_timeout;
+  return MIN (quic->idle_timeout, params->max_idle_timeout);
 }
 
 void
@@ -212,13 +226,13 @@ qp_quic_handle_result (QpQuic *quic, int result, const char *what)
       return;
     case NGTCP2_ERR_IDLE_CLOSE:
       qp_quic_end (quic, QP_QUIC_CLOSED,
-          timeout_error (quic, "nothing was heard from the peer",
-              quic->idle_timeout));
+          timeout_error ("nothing was heard from the peer",
+              effective_idle_timeout (quic)));
       return;
     case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
       ngtcp2_ccerr_set_liberr (&reason, result, NULL, 0);
       refuse (quic, &reason,
-          timeout_error (quic, "the QUIC handshake was not finished",
+          timeout_error ("the QUIC handshake was not finished",
               quic->handshake_timeout));
       return;
     case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
@@ -259,7 +273,7 @@ qp_quic_do_close (QpQuic *quic, guint64 code, const char *reason)
   qp_quic_send_close (quic, &ccerr);
   start_lingering (quic);
   qp_quic_set_state (quic, QP_QUIC_CLOSING, "closed here");
-  qp_quic_drop_batch (quic);
+  qp_quic_drop_batches (quic);
 }
 
 void

@@ -31,6 +31,14 @@ GST_DEBUG_CATEGORY_EXTERN (qp_quic_debug);
  * bytes than an IPv4 datagram has room for. */
 #define QP_QUIC_BATCH_SIZE 65000
 #define QP_QUIC_BATCH_SEGMENTS 64
+#define QP_QUIC_BUFFER_SIZE (64 * 1024)
+
+/* Datagrams of one size on one path, one after the other in the send buffer. */
+typedef struct {
+  gsize offset, size; /* bytes; shrink when a part is sent */
+  gsize segment;      /* size of each but the last, which may be smaller */
+  guint path;
+} QpBatch;
 
 typedef struct _QpStream QpStream;
 
@@ -68,8 +76,9 @@ struct _QpStream {
   gboolean reset_here : 1; /* by qp_quic_reset() */
   gboolean stop_told : 1;  /* the owner knows that the peer wants no more */
 
-  gboolean local : 1;   /* opened here */
-  gboolean told : 1;    /* the owner knows this stream */
+  gboolean local : 1; /* opened here */
+  gboolean told : 1;  /* the owner knows this stream */
+  guint64 stop_code;
   gboolean stopped : 1; /* STOP_SENDING sent: deliver nothing any more */
 };
 
@@ -133,7 +142,9 @@ struct _QpQuic {
   /* Who is on the stack. */
   guint depth;          /* public calls that may call the owner back */
   gboolean inside;      /* ngtcp2 is: it must not be entered again */
+  gboolean sending;     /* the owner's `send` is */
   gboolean dispatching; /* the owner is being called back */
+  QpStream *delivering; /* stream_data is being called for it */
   gboolean freed;       /* qp_quic_free() was called further up */
 
   /* What is to be told or done when ngtcp2 has returned. */
@@ -172,12 +183,9 @@ struct _QpQuic {
   guint64 datagrams_dropped;
 
   /* Sending. */
-  guint8 *batch;    /* QP_QUIC_BATCH_SIZE bytes */
-  gsize batch_size; /* bytes in it that wait for qp_quic_writable() */
-  gsize batch_sent; /* of them, already sent */
-  gsize batch_segment;
-  guint batch_path;
-  gboolean blocked; /* `send` said AGAIN and the batch is not out yet */
+  guint8 *buffer; /* QP_QUIC_BUFFER_SIZE bytes of packets, as they were made */
+  QpRing batches; /* of QpBatch: what of them is not sent yet */
+  gboolean blocked; /* `send` said AGAIN; ends with qp_quic_writable() */
   gboolean credit_exhausted; /* the peer's connection credit, in this flush */
 
   /* Closing (RFC 9000, 10.2). */
@@ -240,6 +248,8 @@ void qp_stream_block (QpQuic *quic, QpStream *stream);
 void qp_stream_unblock (QpQuic *quic, QpStream *stream);
 /* Forgets all data and sends no more. */
 void qp_stream_forget (QpQuic *quic, QpStream *stream);
+/* Sends the STOP_SENDING that qp_quic_stop() asked for. */
+void qp_stream_stop (QpQuic *quic, QpStream *stream);
 
 /* datagram.c */
 /* The datagram whose turn it is, after dropping those past their deadline or
@@ -250,7 +260,8 @@ void qp_quic_clear_datagrams (QpQuic *quic);
 
 /* send.c */
 void qp_quic_send_all (QpQuic *quic);
-void qp_quic_drop_batch (QpQuic *quic);
+void qp_quic_drop_batches (QpQuic *quic);
+void qp_quic_drop_batches_of (QpQuic *quic, guint path);
 
 /* migration.c */
 QpVirtualPath *qp_quic_set_path (QpQuic *quic, guint number, gsize max_payload);

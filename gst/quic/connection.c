@@ -306,7 +306,9 @@ quic_alloc (GMainContext *context, const QpQuicConfig *config,
   quic->idle_timeout = config->idle_timeout_ms * NGTCP2_MILLISECONDS;
   quic->keep_alive = config->keep_alive_ms * NGTCP2_MILLISECONDS;
   quic->handshake_timeout = config->handshake_timeout_ms * NGTCP2_MILLISECONDS;
-  quic->deadline = qp_quic_now () + quic->handshake_timeout;
+  quic->deadline = quic->handshake_timeout > 0
+      ? qp_quic_now () + quic->handshake_timeout
+      : UINT64_MAX;
   quic->qlog_dir = g_strdup (config->qlog_dir);
   quic->max_payload = CLAMP (config->max_payload, NGTCP2_MAX_UDP_PAYLOAD_SIZE,
       MIN (NGTCP2_MAX_TX_UDP_PAYLOAD_SIZE, QP_QUIC_BATCH_SIZE));
@@ -318,7 +320,8 @@ quic_alloc (GMainContext *context, const QpQuicConfig *config,
   quic->paths = g_hash_table_new_full (NULL, NULL, NULL,
       (GDestroyNotify) qp_virtual_path_free);
   quic->path = config->first_path;
-  quic->batch = g_malloc (QP_QUIC_BATCH_SIZE);
+  quic->buffer = g_malloc (QP_QUIC_BUFFER_SIZE);
+  qp_ring_init (&quic->batches, sizeof (QpBatch));
   qp_ring_init (&quic->datagrams, sizeof (QpDatagram));
   qp_quic_set_path (quic, quic->path, config->max_payload);
   return quic;
@@ -366,7 +369,8 @@ finalize (QpQuic *quic)
   g_clear_error (&quic->end);
   g_free (quic->close_reason);
   g_free (quic->close_packet);
-  g_free (quic->batch);
+  qp_ring_clear (&quic->batches);
+  g_free (quic->buffer);
   g_free (quic->qlog_dir);
   g_free (quic->name);
   g_main_context_unref (quic->context);

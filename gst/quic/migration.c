@@ -43,8 +43,7 @@ void
 qp_quic_remove_path (QpQuic *quic, guint number)
 {
   g_hash_table_remove (quic->paths, GUINT_TO_POINTER (number));
-  if (quic->batch_size > 0 && quic->batch_path == number)
-    qp_quic_drop_batch (quic);
+  qp_quic_drop_batches_of (quic, number);
 }
 
 static void
@@ -70,7 +69,7 @@ qp_quic_track_path (QpQuic *quic)
     return;
   QUIC_INFO (quic, "moved from path %u to path %u", quic->path, number);
   /* What waits for the old path would wait for a dead socket. */
-  qp_quic_drop_batch (quic);
+  qp_quic_drop_batches_of (quic, quic->path);
   quic->path = number;
   quic->migrations++;
   event.path = number;
@@ -172,7 +171,10 @@ qp_quic_migrate (QpQuic *quic, guint number, gboolean immediate,
     /* An attempt in progress is over; its result came from inside. */
     set_unproven (quic, immediate);
     qp_quic_track_path (quic);
-    qp_quic_send_all (quic);
+    if (quic->sending)
+      quic->flush_wanted = TRUE;
+    else
+      qp_quic_send_all (quic);
   } else {
     if (former != NULL)
       g_hash_table_replace (quic->paths, GUINT_TO_POINTER (number), former);

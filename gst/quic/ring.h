@@ -4,6 +4,7 @@
 #pragma once
 
 #include <glib.h>
+#include <string.h>
 
 G_BEGIN_DECLS
 
@@ -37,25 +38,42 @@ qp_ring_peek (const QpRing *ring, guint index)
       (gsize) ((ring->head + index) & (ring->capacity - 1)) * ring->item_size;
 }
 
+static inline void
+qp_ring_make_room (QpRing *ring)
+{
+  guint capacity = MAX (8, ring->capacity * 2);
+  guint8 *items;
+  guint i;
+
+  if (ring->length < ring->capacity)
+    return;
+  items = g_malloc_n (capacity, ring->item_size);
+  for (i = 0; i < ring->length; i++)
+    memcpy (items + (gsize) i * ring->item_size, qp_ring_peek (ring, i),
+        ring->item_size);
+  g_free (ring->items);
+  ring->items = items;
+  ring->capacity = capacity;
+  ring->head = 0;
+}
+
 /* Appends an item and returns it uninitialized, valid until the next push. */
 static inline gpointer
 qp_ring_push (QpRing *ring)
 {
-  if (ring->length == ring->capacity) {
-    guint capacity = MAX (8, ring->capacity * 2);
-    guint8 *items = g_malloc_n (capacity, ring->item_size);
-    guint i;
-
-    for (i = 0; i < ring->length; i++)
-      memcpy (items + (gsize) i * ring->item_size, qp_ring_peek (ring, i),
-          ring->item_size);
-    g_free (ring->items);
-    ring->items = items;
-    ring->capacity = capacity;
-    ring->head = 0;
-  }
+  qp_ring_make_room (ring);
   ring->length++;
   return qp_ring_peek (ring, ring->length - 1);
+}
+
+/* As push, but the item becomes the oldest. */
+static inline gpointer
+qp_ring_push_front (QpRing *ring)
+{
+  qp_ring_make_room (ring);
+  ring->head = (ring->head - 1) & (ring->capacity - 1);
+  ring->length++;
+  return qp_ring_peek (ring, 0);
 }
 
 static inline void

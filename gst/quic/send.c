@@ -3,14 +3,23 @@
  * to the owner in batches that one sendmsg() with UDP_SEGMENT can take.
  *
  * A batch has one path, the one ngtcp2 returned for it, and one segment size.
- * When the owner cannot send all of it, the rest stays in the batch buffer and
- * goes out first at qp_quic_writable(): ngtcp2 counts it as in flight already,
- * and meanwhile nothing else is made, so that back-pressure reaches the
- * streams. */
+ * ngtcp2's own helper for this, ngtcp2_conn_write_aggregate_pkt(), is not used:
+ * it joins only packets as large as the connection's largest, and so neither
+ * those of DATAGRAM frames nor those of a path with a smaller limit.
+ *
+ * When the owner cannot send all, the rest stays in the buffer and goes out
+ * first at qp_quic_writable(): ngtcp2 counts it as in flight already, and
+ * meanwhile nothing else is made, so that back-pressure reaches the streams. */
 #include "quic/connection-private.h"
 
 /* Pieces of a stream per frame; a packet holds few RTP packets. */
 #define MAX_VEC 16
+
+/* With MORE, ngtcp2 ends a packet only when nothing more fits into it; PADDING
+ * makes up for the few bytes that are left, so that all packets of a batch but
+ * its last are of one size. */
+#define FLAGS (NGTCP2_WRITE_STREAM_FLAG_MORE | NGTCP2_WRITE_STREAM_FLAG_PADDING)
+#define FIN NGTCP2_WRITE_STREAM_FLAG_FIN
 
 typedef enum {
   WRITE_NEXT, /* taken, or it could not be: there may be room for more */
@@ -60,9 +69,8 @@ write_stream (QpQuic *quic, Packet *packet, QpStream *stream)
       &fin);
 
   packet->result = ngtcp2_conn_writev_stream (quic->conn, packet->path, NULL,
-      packet->out, packet->size, &taken,
-      NGTCP2_WRITE_STREAM_FLAG_MORE | (fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0),
-      stream->id, vec, n, packet->now);
+      packet->out, packet->size, &taken, fin ? FLAGS | FIN : FLAGS, stream->id,
+      vec, n, packet->now);
   if (taken >= 0)
     qp_stream_advance (quic, stream, (gsize) taken,
         fin && (gsize) taken == offered);
@@ -123,103 +131,176 @@ path_payload (QpQuic *quic)
   return path != NULL ? path->max_payload : NGTCP2_MAX_UDP_PAYLOAD_SIZE;
 }
 
-/* Writes one packet (or several coalesced into one datagram); an
- * ngtcp2_write_pkt. */
-static ngtcp2_ssize
-write_packet (ngtcp2_conn *conn, ngtcp2_path *path, ngtcp2_pkt_info *pi,
-    uint8_t *out, size_t size, ngtcp2_tstamp now, void *user)
+/* Writes one packet (or several coalesced into one datagram) to `out`. Returns
+ * its size, 0 if there is nothing to send now, or ngtcp2's error. */
+static gssize
+write_packet (QpQuic *quic, ngtcp2_path *path, guint8 *out, gsize size,
+    ngtcp2_tstamp now)
 {
-  QpQuic *quic = user;
-  Packet packet = { path, out, MIN (size, path_payload (quic)), now, 0 };
+  Packet packet = { path, out, size, now, 0 };
 
   while (write_next (quic, &packet) == WRITE_NEXT)
     ;
   return packet.result;
 }
 
-/* Hands what is left of the batch to the owner. FALSE: no more for now. */
-static gboolean
-send_batch (QpQuic *quic)
+/* Books the datagram of `size` bytes at `offset` under the last batch, or
+ * under a new one where that cannot take it: a batch has one path and one
+ * size, but for its last datagram, which may be shorter. */
+static void
+add_to_batch (QpQuic *quic, gsize offset, gsize size, guint path)
 {
-  gsize sent = 0;
-  gsize size = quic->batch_size - quic->batch_sent;
-  QpQuicSendResult result = quic->callbacks.send (quic, quic->batch_path,
-      quic->batch + quic->batch_sent, size, quic->batch_segment, &sent,
-      quic->user);
+  QpBatch *batch = NULL;
 
-  switch (result) {
-    case QP_QUIC_SEND_AGAIN:
-      quic->batch_sent += MIN (sent, size);
-      quic->blocked = TRUE;
-      return FALSE;
-    case QP_QUIC_SEND_ERROR:
-      QUIC_DEBUG (quic, "path %u does not take %" G_GSIZE_FORMAT " bytes",
-          quic->batch_path, size);
-      qp_quic_drop_batch (quic);
-      return FALSE;
-    case QP_QUIC_SEND_OK:
-    default:
-      qp_quic_drop_batch (quic);
-      return TRUE;
+  if (quic->batches.length > 0)
+    batch = qp_ring_peek (&quic->batches, quic->batches.length - 1);
+  if (batch == NULL || batch->path != path ||
+      batch->size % batch->segment != 0 || size > batch->segment ||
+      batch->size / batch->segment >= QP_QUIC_BATCH_SEGMENTS ||
+      batch->size + size > QP_QUIC_BATCH_SIZE) {
+    batch = qp_ring_push (&quic->batches);
+    *batch = (QpBatch){ .offset = offset, .segment = size, .path = path };
   }
+  batch->size += size;
+}
+
+/* How much goes out without pacing in between. ngtcp2's quantum of a slow BBR
+ * connection is two packets; ten, the initial window of RFC 9002, cost fewer
+ * wakeups and bring a frame across sooner. */
+static gsize
+burst_size (QpQuic *quic, gsize payload)
+{
+  gsize quantum = ngtcp2_conn_get_send_quantum (quic->conn);
+
+  return MIN (MAX (quantum, 10 * payload), QP_QUIC_BATCH_SIZE);
+}
+
+/* Fills the buffer. Returns the bytes in it; 0 if there is nothing to send now
+ * or the connection has come to its end. */
+static gsize
+fill_batches (QpQuic *quic, ngtcp2_tstamp now)
+{
+  gsize payload = path_payload (quic);
+  gsize burst = burst_size (quic, payload);
+  gsize filled = 0;
+  gssize result = 0;
+
+  quic->inside = TRUE;
+  while (filled < burst && filled + payload <= QP_QUIC_BUFFER_SIZE) {
+    ngtcp2_path_storage storage;
+
+    ngtcp2_path_storage_zero (&storage);
+    result = write_packet (quic, &storage.path, quic->buffer + filled, payload,
+        now);
+    if (result <= 0)
+      break;
+    add_to_batch (quic, filled, (gsize) result,
+        qp_virtual_path_get_number (&storage.path));
+    filled += (gsize) result;
+  }
+  ngtcp2_conn_update_pkt_tx_time (quic->conn, now);
+  quic->inside = FALSE;
+  if (result < 0) {
+    qp_quic_handle_result (quic, (int) result, "sending");
+    return 0;
+  }
+  return filled;
 }
 
 void
-qp_quic_drop_batch (QpQuic *quic)
+qp_quic_drop_batches (QpQuic *quic)
 {
-  quic->batch_size = quic->batch_sent = 0;
+  while (quic->batches.length > 0)
+    qp_ring_pop (&quic->batches);
   quic->blocked = FALSE;
 }
 
-/* How much one batch may hold: what ngtcp2 lets go without pacing in between,
- * but never less than a packet. */
-static gsize
-batch_limit (QpQuic *quic)
+void
+qp_quic_drop_batches_of (QpQuic *quic, guint path)
 {
-  gsize most = MIN (QP_QUIC_BATCH_SIZE,
-      QP_QUIC_BATCH_SEGMENTS * path_payload (quic));
-  gsize quantum = ngtcp2_conn_get_send_quantum (quic->conn);
+  guint i;
+  guint length = quic->batches.length;
 
-  return MAX (MIN (most, quantum), quic->max_payload);
+  for (i = 0; i < length; i++) {
+    QpBatch batch = *(QpBatch *) qp_ring_peek (&quic->batches, 0);
+
+    qp_ring_pop (&quic->batches);
+    if (batch.path != path)
+      *(QpBatch *) qp_ring_push (&quic->batches) = batch;
+  }
+  if (quic->batches.length == 0)
+    quic->blocked = FALSE;
 }
 
-/* Fills the batch buffer. Returns the bytes in it, 0 if there is nothing to
- * send now, negative if the connection is at its end. */
-static gssize
-fill_batch (QpQuic *quic, ngtcp2_tstamp now)
+static gboolean
+may_send (QpQuic *quic)
 {
-  ngtcp2_path_storage storage;
-  size_t segment = 0;
-  ngtcp2_ssize size;
+  return quic->conn != NULL && !quic->blocked && !quic->freed &&
+      quic->state <= QP_QUIC_ESTABLISHED;
+}
 
-  ngtcp2_path_storage_zero (&storage);
-  quic->inside = TRUE;
-  size = ngtcp2_conn_write_aggregate_pkt (quic->conn, &storage.path, NULL,
-      quic->batch, batch_limit (quic), &segment, write_packet, now);
-  quic->inside = FALSE;
-  if (size <= 0) {
-    qp_quic_handle_result (quic, (int) size, "sending");
-    return size;
+/* Hands one batch to the owner, who may close, move or free the connection in
+ * there. FALSE: no more for now. */
+static gboolean
+send_batch (QpQuic *quic, QpBatch batch)
+{
+  gsize sent = 0;
+  QpQuicSendResult result = quic->callbacks.send (quic, batch.path,
+      quic->buffer + batch.offset, batch.size, batch.segment, &sent,
+      quic->user);
+
+  switch (result) {
+    case QP_QUIC_SEND_OK:
+      return TRUE;
+    case QP_QUIC_SEND_AGAIN:
+      /* A path that is not in use, where a probe goes, must not hold up the
+       * one that is: its batch is lost. */
+      if (batch.path == quic->path && quic->state <= QP_QUIC_ESTABLISHED) {
+        sent = MIN (sent, batch.size);
+        batch.offset += sent;
+        batch.size -= sent;
+        *(QpBatch *) qp_ring_push_front (&quic->batches) = batch;
+        quic->blocked = TRUE;
+        return FALSE;
+      }
+      return TRUE;
+    case QP_QUIC_SEND_ERROR:
+    default:
+      QUIC_DEBUG (quic, "path %u does not take %" G_GSIZE_FORMAT " bytes",
+          batch.path, batch.size);
+      return FALSE;
   }
-  quic->batch_size = (gsize) size;
-  quic->batch_sent = 0;
-  quic->batch_segment = segment;
-  quic->batch_path = qp_virtual_path_get_number (&storage.path);
-  return size;
+}
+
+/* Hands over all batches; an error on one path is no reason to keep another's,
+ * which may be the probe that finds the way out. */
+static gboolean
+send_batches (QpQuic *quic)
+{
+  gboolean more = TRUE;
+
+  quic->sending = TRUE;
+  while (quic->batches.length > 0 && may_send (quic)) {
+    QpBatch batch = *(QpBatch *) qp_ring_peek (&quic->batches, 0);
+
+    qp_ring_pop (&quic->batches);
+    if (!send_batch (quic, batch))
+      more = FALSE;
+  }
+  quic->sending = FALSE;
+  return more && may_send (quic);
 }
 
 void
 qp_quic_send_all (QpQuic *quic)
 {
-  ngtcp2_tstamp now;
+  ngtcp2_tstamp now = qp_quic_now ();
 
-  if (quic->conn == NULL || quic->blocked || quic->state > QP_QUIC_ESTABLISHED)
-    return;
-  now = qp_quic_now ();
   quic->credit_exhausted = FALSE;
   /* Ends at the congestion window, at pacing's pause, or when all is sent. */
-  while (fill_batch (quic, now) > 0) {
-    if (!send_batch (quic))
+  while (may_send (quic) &&
+      (quic->batches.length > 0 || fill_batches (quic, now) > 0)) {
+    if (!send_batches (quic))
       break;
   }
   qp_quic_track_path (quic);
@@ -228,7 +309,7 @@ qp_quic_send_all (QpQuic *quic)
 void
 qp_quic_flush (QpQuic *quic)
 {
-  if (quic->inside || quic->dispatching) {
+  if (quic->inside || quic->dispatching || quic->sending) {
     quic->flush_wanted = TRUE;
     return;
   }
@@ -240,12 +321,8 @@ qp_quic_flush (QpQuic *quic)
 void
 qp_quic_writable (QpQuic *quic)
 {
-  if (quic->inside || quic->dispatching || !quic->blocked ||
-      quic->state > QP_QUIC_ESTABLISHED)
+  if (!quic->blocked)
     return;
-  qp_quic_enter (quic);
   quic->blocked = FALSE;
-  if (send_batch (quic))
-    qp_quic_send_all (quic);
-  qp_quic_leave (quic);
+  qp_quic_flush (quic); /* what was left over goes first */
 }

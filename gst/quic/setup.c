@@ -64,9 +64,10 @@ fill_settings (QpQuic *quic, ngtcp2_settings *settings, const ngtcp2_cid *odcid)
   settings->initial_rtt = INITIAL_RTT;
   settings->cc_algo = congestion_controls[quic->congestion_control];
   /* A server may have waited for its first packet. */
-  settings->handshake_timeout = quic->deadline > settings->initial_ts
-      ? quic->deadline - settings->initial_ts
-      : 1;
+  if (quic->deadline != UINT64_MAX)
+    settings->handshake_timeout = MAX (quic->deadline,
+                                      settings->initial_ts + 1) -
+        settings->initial_ts;
   /* The owner knows what its paths carry; probing would need DF set on sockets
    * that are not ours. */
   settings->no_pmtud = 1;

@@ -301,6 +301,16 @@ qp_quic_reset (QpQuic *quic, gint64 id, guint64 code)
 }
 
 void
+qp_stream_stop (QpQuic *quic, QpStream *stream)
+{
+  if (ngtcp2_conn_shutdown_stream_read (quic->conn, 0, stream->id,
+          stream->stop_code) != 0)
+    QUIC_WARNING (quic,
+        "stream %" G_GINT64_FORMAT " cannot be stopped: out of memory",
+        stream->id);
+}
+
+void
 qp_quic_stop (QpQuic *quic, gint64 id, guint64 code)
 {
   QpStream *stream = qp_quic_find_stream (quic, id);
@@ -309,9 +319,11 @@ qp_quic_stop (QpQuic *quic, gint64 id, guint64 code)
       (stream->local && !ngtcp2_is_bidi_stream (id)))
     return;
   stream->stopped = TRUE;
-  if (ngtcp2_conn_shutdown_stream_read (quic->conn, 0, id, code) != 0)
-    QUIC_WARNING (quic,
-        "stream %" G_GINT64_FORMAT " cannot be stopped: out of memory", id);
+  stream->stop_code = code;
+  /* ngtcp2 frees what it has buffered of the stream, which the owner may be
+   * looking at: then on_stream_data() does it afterwards. */
+  if (stream != quic->delivering)
+    qp_stream_stop (quic, stream);
 }
 
 gssize

@@ -24,12 +24,16 @@ static char *mapping = NULL;
 
 static const GOptionEntry entries[] = {
   { "seconds", 's', 0, G_OPTION_ARG_INT, &seconds, "Length of the run", "N" },
-  { "frame", 'f', 0, G_OPTION_ARG_INT, &frame_packets, "Packets per frame (stream)", "N" },
+  { "frame", 'f', 0, G_OPTION_ARG_INT, &frame_packets,
+      "Packets per frame (stream)", "N" },
   { "delay", 'd', 0, G_OPTION_ARG_INT, &delay_ms, "One-way delay", "MS" },
-  { "loss", 'l', 0, G_OPTION_ARG_DOUBLE, &loss_percent, "Random loss", "PERCENT" },
-  { "rate", 'r', 0, G_OPTION_ARG_INT, &rate_mbps, "Rate of the link (0: none)", "MBPS" },
+  { "loss", 'l', 0, G_OPTION_ARG_DOUBLE, &loss_percent, "Random loss",
+      "PERCENT" },
+  { "rate", 'r', 0, G_OPTION_ARG_INT, &rate_mbps, "Rate of the link (0: none)",
+      "MBPS" },
   { "payload", 'p', 0, G_OPTION_ARG_INT, &payload, "UDP payload", "BYTES" },
-  { "cc", 'c', 0, G_OPTION_ARG_STRING, &controller, "cubic, reno or bbr", "NAME" },
+  { "cc", 'c', 0, G_OPTION_ARG_STRING, &controller, "cubic, reno or bbr",
+      "NAME" },
   { "mapping", 'm', 0, G_OPTION_ARG_STRING, &mapping,
       "stream-per-frame, stream or datagram", "NAME" },
   { NULL }
@@ -73,7 +77,8 @@ feed (Wire *wire, gint64 *stream, gint *in_frame, GBytes *packet)
     return;
   while (info.bytes_unsent < QUEUE_LIMIT) {
     /* One allocation per packet, as the elements need. */
-    g_autoptr (GBytes) bytes = g_bytes_new_from_bytes (packet, 0, g_bytes_get_size (packet));
+    g_autoptr (GBytes)
+        bytes = g_bytes_new_from_bytes (packet, 0, g_bytes_get_size (packet));
 
     *stream = write_packet (wire, *stream, ++*in_frame >= frame_packets, bytes);
     if (*in_frame >= frame_packets)
@@ -102,7 +107,8 @@ connect_wire (void)
   WireConfig config;
 
   wire_config_init (&config);
-  config.client.congestion_control = config.server.congestion_control = parse_controller ();
+  config.client.congestion_control = config.server.congestion_control =
+      parse_controller ();
   config.client.max_payload = config.server.max_payload = (gsize) payload;
   wire_connect (wire, &config);
   wire_config_clear (&config);
@@ -120,7 +126,8 @@ run (void)
 {
   Wire *wire = connect_wire ();
   g_autofree guint8 *zeros = g_malloc0 (PACKET_SIZE);
-  g_autoptr (GBytes) packet = g_bytes_new (zeros, PACKET_SIZE - (payload == 1200 ? 40 : 0));
+  g_autoptr (GBytes)
+      packet = g_bytes_new (zeros, PACKET_SIZE - (payload == 1200 ? 40 : 0));
   double cpu = cpu_seconds ();
   gint64 start = g_get_monotonic_time ();
   gint64 end = start + seconds * G_USEC_PER_SEC;
@@ -138,20 +145,25 @@ run (void)
   cpu = cpu_seconds () - cpu;
   bytes = wire->server.stream_bytes + wire->server.datagram_bytes;
   qp_quic_get_info (wire->client.quic, &info);
-  g_print ("%s %s frame=%d payload=%d rtt=%d ms loss=%.1f%%: %.0f Mb/s, %.2f CPU s/GB (both ends), "
-           "%.0f datagrams/batch, lost %.2f%%, srtt %.2f ms, cwnd %" G_GUINT64_FORMAT " kB\n",
-      controller != NULL ? controller : "bbr", mapping != NULL ? mapping : "stream-per-frame",
-      frame_packets, payload, 2 * delay_ms, loss_percent, bytes * 8 / took / 1e6,
+  g_print (
+      "%s %s frame=%d payload=%d rtt=%d ms loss=%.1f%%: %.0f Mb/s, %.2f CPU s/GB (both ends), "
+      "%.0f datagrams/batch, lost %.2f%%, srtt %.2f ms, cwnd %" G_GUINT64_FORMAT
+      " kB\n",
+      controller != NULL ? controller : "bbr",
+      mapping != NULL ? mapping : "stream-per-frame", frame_packets, payload,
+      2 * delay_ms, loss_percent, bytes * 8 / took / 1e6,
       bytes > 0 ? cpu / (bytes / 1e9) : 0,
       (double) wire->client.sent_datagrams / MAX (wire->client.sent_batches, 1),
-      100.0 * info.packets_lost / MAX (info.packets_sent, 1), info.srtt_us / 1e3, info.cwnd / 1000);
+      100.0 * info.packets_lost / MAX (info.packets_sent, 1),
+      info.srtt_us / 1e3, info.cwnd / 1000);
   wire_free (wire);
 }
 
 int
 main (int argc, char **argv)
 {
-  g_autoptr (GOptionContext) options = g_option_context_new ("- two QUIC connections in memory");
+  g_autoptr (GOptionContext)
+      options = g_option_context_new ("- two QUIC connections in memory");
   g_autoptr (GError) error = NULL;
 
   gst_init (&argc, &argv);

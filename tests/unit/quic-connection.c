@@ -3,6 +3,7 @@
  * back-pressure, ends. */
 #include "tests/unit/quic-wire.h"
 
+#include <glib/gstdio.h>
 #include <gst/gst.h>
 #include <string.h>
 
@@ -132,6 +133,615 @@ test_streams_lossy (void)
   wire_free (wire);
 }
 
+/* Thousands of streams of one small frame each: only possible if the peer's
+ * MAX_STREAMS is extended again and again. */
+#define N_SHORT_STREAMS 5000
+
+typedef struct {
+  guint opened;
+  guint refused; /* times the limit was reached */
+} ShortStreams;
+
+static ShortStreams short_streams;
+
+static void
+open_short_streams (Wire *wire)
+{
+  while (short_streams.opened < N_SHORT_STREAMS) {
+    gint64 id = qp_quic_open (wire->client.quic, FALSE, QP_PRIORITY_AUDIO);
+    g_autoptr (GBytes) data = NULL;
+
+    if (id < 0) {
+      short_streams.refused++;
+      break;
+    }
+    data = make_bytes (short_streams.opened++, 160);
+    g_assert_true (qp_quic_write (wire->client.quic, id, data, TRUE));
+  }
+  qp_quic_flush (wire->client.quic);
+}
+
+static gboolean
+short_streams_missing (Wire *wire)
+{
+  if (wire->client.streams_available > 0) {
+    wire->client.streams_available = 0;
+    open_short_streams (wire);
+  }
+  return wire->client.streams_closed < N_SHORT_STREAMS ||
+      wire->server.streams_closed < N_SHORT_STREAMS;
+}
+
+static void
+test_short_streams (void)
+{
+  Wire *wire = wire_new_established (4, 1000);
+  guint i;
+
+  memset (&short_streams, 0, sizeof short_streams);
+  wire->paths[0].loss = 200;
+  open_short_streams (wire);
+  g_assert_cmpuint (short_streams.refused, ==, 1);
+  g_assert_true (wire_run_while (wire, short_streams_missing, 60000));
+  g_assert_cmpuint (short_streams.refused, >, 1);
+  for (i = 0; i < N_SHORT_STREAMS; i++)
+    assert_stream (&wire->server, 2 + 4 * (gint64) i, i, 160);
+  wire_free (wire);
+}
+
+static gboolean
+echo_missing (Wire *wire)
+{
+  return wire->client.streams_finished < 3;
+}
+
+/* The control stream's way: both sides talk on streams that the client opened,
+ * and the server answers from within the callback. */
+static void
+test_bidirectional (void)
+{
+  Wire *wire = wire_new_established (5, 500);
+  gint64 ids[3];
+  guint i;
+
+  wire->server.echo = TRUE;
+  for (i = 0; i < 3; i++) {
+    g_autoptr (GBytes) data = make_bytes (i, 50000);
+
+    ids[i] = qp_quic_open (wire->client.quic, TRUE, QP_PRIORITY_CONTROL);
+    g_assert_true (qp_quic_write (wire->client.quic, ids[i], data, TRUE));
+  }
+  qp_quic_flush (wire->client.quic);
+  g_assert_true (wire_run_while (wire, echo_missing, 10000));
+  for (i = 0; i < 3; i++)
+    assert_stream (&wire->client, ids[i], i, 50000);
+  wire_free (wire);
+}
+
+/* Order of sending: priority, then age; a link so slow that all but the first
+ * burst waits. */
+static GArray *order_of_completion;
+
+static gboolean
+priorities_missing (Wire *wire)
+{
+  gint64 id;
+
+  for (id = 2; id < 2 + 4 * 6; id += 4) {
+    guint i;
+    gboolean known = FALSE;
+
+    for (i = 0; i < order_of_completion->len; i++)
+      known |= g_array_index (order_of_completion, gint64, i) == id;
+    if (!known && wire_get_stream (&wire->server, id)->fin)
+      g_array_append_val (order_of_completion, id);
+  }
+  return order_of_completion->len < 6;
+}
+
+static void
+test_priority (void)
+{
+  static const QpPriority priorities[] = { QP_PRIORITY_VIDEO, QP_PRIORITY_VIDEO,
+    QP_PRIORITY_AUDIO, QP_PRIORITY_AUDIO, QP_PRIORITY_CONTROL,
+    QP_PRIORITY_CONTROL };
+  static const gint64 expected[] = { 18, 22, 10, 14, 2, 6 };
+  Wire *wire = wire_new_established (6, 1000);
+  guint i;
+
+  order_of_completion = g_array_new (FALSE, FALSE, sizeof (gint64));
+  wire->paths[0].rate = 20000000;
+  wire->paths[0].queue_us = 1000000;
+  for (i = 0; i < 6; i++) {
+    gint64 id = qp_quic_open (wire->client.quic, FALSE, priorities[i]);
+
+    g_assert_cmpint (id, ==, 2 + 4 * (gint64) i);
+  }
+  /* Written newest first: the age of a stream is that of its opening. */
+  for (i = 6; i-- > 0;) {
+    g_autoptr (GBytes) data = make_bytes (i, 60000);
+
+    g_assert_true (qp_quic_write (wire->client.quic, 2 + 4 * i, data, TRUE));
+  }
+  qp_quic_flush (wire->client.quic);
+  g_assert_true (wire_run_while (wire, priorities_missing, 20000));
+  for (i = 0; i < 6; i++)
+    g_assert_cmpint (g_array_index (order_of_completion, gint64, i), ==,
+        expected[i]);
+  g_array_unref (order_of_completion);
+  wire_free (wire);
+}
+
+static gboolean
+no_reset_yet (Wire *wire)
+{
+  return wire->server.resets == 0;
+}
+
+static gboolean
+no_stop_yet (Wire *wire)
+{
+  return wire->client.stops == 0;
+}
+
+static gboolean
+streams_open (Wire *wire)
+{
+  return wire->client.streams_closed < 2 || wire->server.streams_closed < 2;
+}
+
+static void
+test_reset_and_stop (void)
+{
+  Wire *wire = wire_new_established (7, 1000);
+  g_autoptr (GBytes) data = make_bytes (0, 3000000);
+  gint64 reset = qp_quic_open (wire->client.quic, FALSE, QP_PRIORITY_VIDEO);
+  gint64 stopped;
+  WireStream *at_server;
+  QpQuicInfo info;
+
+  wire->paths[0].rate = 50000000;
+  wire->paths[0].queue_us = 20000;
+  g_assert_true (qp_quic_write (wire->client.quic, reset, data, FALSE));
+  qp_quic_flush (wire->client.quic);
+  wire_run_for (wire, 50);
+  g_assert_cmpint (qp_quic_get_unsent (wire->client.quic, reset), >, 0);
+  qp_quic_reset (wire->client.quic, reset, 5);
+  g_assert_false (qp_quic_write (wire->client.quic, reset, data, FALSE));
+  g_assert_cmpint (qp_quic_get_unsent (wire->client.quic, reset), ==, 0);
+  qp_quic_get_info (wire->client.quic, &info);
+  g_assert_cmpuint (info.bytes_unsent, ==, 0);
+  qp_quic_flush (wire->client.quic);
+  g_assert_true (wire_run_while (wire, no_reset_yet, 5000));
+  at_server = wire_get_stream (&wire->server, reset);
+  g_assert_true (at_server->reset);
+  g_assert_cmpuint (at_server->reset_code, ==, 5);
+  g_assert_false (at_server->fin);
+
+  stopped = qp_quic_open (wire->client.quic, FALSE, QP_PRIORITY_VIDEO);
+  g_assert_true (qp_quic_write (wire->client.quic, stopped, data, TRUE));
+  qp_quic_flush (wire->client.quic);
+  wire_run_for (wire, 50);
+  at_server = wire_get_stream (&wire->server, stopped);
+  g_assert_cmpuint (at_server->data->len, >, 0);
+  qp_quic_stop (wire->server.quic, stopped, 6);
+  qp_quic_flush (wire->server.quic);
+  {
+    guint before = at_server->data->len;
+
+    g_assert_true (wire_run_while (wire, no_stop_yet, 5000));
+    g_assert_cmpint (wire->client.last_stop, ==, stopped);
+    g_assert_cmpuint (wire->client.last_stop_code, ==, 6);
+    g_assert_true (wire_run_while (wire, streams_open, 5000));
+    g_assert_cmpuint (at_server->data->len, ==, before);
+  }
+  qp_quic_get_info (wire->client.quic, &info);
+  g_assert_cmpuint (info.bytes_unsent, ==, 0);
+  g_assert_cmpint (qp_quic_get_state (wire->client.quic), ==,
+      QP_QUIC_ESTABLISHED);
+  wire_free (wire);
+}
+
+/* An owner that has seen enough says so from within stream_data. */
+static void
+stop_at_once (WireEnd *end, gint64 id)
+{
+  qp_quic_stop (end->quic, id, 6);
+}
+
+static void
+test_stop_from_inside (void)
+{
+  Wire *wire = wire_new_established (8, 1000);
+  g_autoptr (GBytes) data = make_bytes (0, 500000);
+  gint64 id = qp_quic_open (wire->client.quic, FALSE, QP_PRIORITY_VIDEO);
+
+  wire->paths[0].jitter_us = 3000; /* so that there is reordered data to free */
+  wire->server.on_data = stop_at_once;
+  g_assert_true (qp_quic_write (wire->client.quic, id, data, TRUE));
+  qp_quic_flush (wire->client.quic);
+  g_assert_true (wire_run_while (wire, no_stop_yet, 5000));
+  wire_run_for (wire, 50);
+  g_assert_cmpuint (wire->server.data_calls, ==, 1);
+  g_assert_cmpuint (wire->client.streams_closed, ==, 1);
+  g_assert_cmpuint (wire->server.streams_closed, ==, 1);
+  wire_free (wire);
+}
+
+static void
+close_at_once (WireEnd *end, gint64 id)
+{
+  qp_quic_close (end->quic, 4, "no such stream\n\x01");
+}
+
+static void
+test_close_from_inside (void)
+{
+  Wire *wire = wire_new_established (9, 0);
+  g_autoptr (GBytes) data = make_bytes (0, 500000);
+  gint64 id = qp_quic_open (wire->client.quic, FALSE, QP_PRIORITY_VIDEO);
+
+  wire->server.on_data = close_at_once;
+  g_assert_true (qp_quic_write (wire->client.quic, id, data, TRUE));
+  qp_quic_flush (wire->client.quic);
+  g_assert_true (wire_run_until (wire, &wire->client.closed, 5000));
+  g_assert_cmpuint (wire->server.data_calls, ==, 1);
+  g_assert_false (wire->server.closed);
+  g_assert_error (wire->client.error, QP_QUIC_ERROR, QP_QUIC_ERROR_PEER_CLOSED);
+  /* The peer's bytes are shown, not obeyed. */
+  g_assert_nonnull (strstr (wire->client.error->message, "code 4"));
+  g_assert_nonnull (strstr (wire->client.error->message,
+      "no such stream\\n\\001"));
+  wire_free (wire);
+}
+
+static gboolean
+no_datagrams (Wire *wire)
+{
+  return wire->server.datagrams->len < 200;
+}
+
+static void
+test_datagrams (void)
+{
+  Wire *wire = wire_new_established (10, 500);
+  static const guint8 header[] = { 0x40, 0x07 };
+  gsize max = qp_quic_get_max_datagram (wire->client.quic);
+  guint i;
+
+  g_assert_cmpuint (max, >, 1100);
+  g_assert_cmpuint (max, <, 1200);
+  for (i = 0; i < 200; i++) {
+    g_autoptr (GBytes) data = make_bytes (i, i % 2 == 0 ? max - 2 : 100 + i);
+
+    g_assert_true (qp_quic_send_datagram (wire->client.quic, header,
+        sizeof header, data, 0));
+  }
+  {
+    g_autoptr (GBytes) data = make_bytes (0, max - 1);
+
+    g_assert_false (qp_quic_send_datagram (wire->client.quic, header,
+        sizeof header, data, 0));
+  }
+  qp_quic_flush (wire->client.quic);
+  g_assert_true (wire_run_while (wire, no_datagrams, 5000));
+  for (i = 0; i < 200; i++) {
+    g_autoptr (GBytes) data = make_bytes (i, i % 2 == 0 ? max - 2 : 100 + i);
+    gsize size;
+    const guint8 *found = g_bytes_get_data (wire->server.datagrams->pdata[i],
+        &size);
+
+    g_assert_cmpmem (found, 2, header, 2);
+    g_assert_cmpmem (found + 2, size - 2, g_bytes_get_data (data, NULL),
+        g_bytes_get_size (data));
+  }
+  wire_free (wire);
+}
+
+/* What cannot be in time any more is not sent: 200 datagrams of 10 ms each on
+ * a slow link, all due within 100 ms. */
+static void
+test_datagram_deadline (void)
+{
+  Wire *wire = wire_new_established (11, 500);
+  gint64 deadline = g_get_monotonic_time () + 100000;
+  g_autoptr (GBytes) data = make_bytes (0, 1000);
+  QpQuicInfo info;
+  guint i;
+
+  wire->paths[0].rate = 1000000;
+  wire->paths[0].queue_us = 1000000;
+  for (i = 0; i < 200; i++)
+    g_assert_true (qp_quic_send_datagram (wire->client.quic, NULL, 0, data,
+        deadline));
+  qp_quic_flush (wire->client.quic);
+  wire_run_for (wire, 700);
+  qp_quic_get_info (wire->client.quic, &info);
+  g_assert_cmpuint (info.datagrams_dropped, >, 50);
+  g_assert_cmpuint (wire->server.datagrams->len, >, 5);
+  g_assert_cmpuint (info.datagrams_dropped + wire->server.datagrams->len, <=,
+      200);
+  g_assert_cmpuint (info.bytes_unsent, ==, 0);
+  wire_free (wire);
+}
+
+/* A socket that is often full, in the middle of batches. */
+static void
+test_again (void)
+{
+  Wire *wire = wire_new_established (12, 0);
+  QpQuicInfo info;
+
+  wire->client.again_every = 3;
+  wire->server.again_every = 2;
+  exchange_streams (wire);
+  g_assert_cmpuint (wire->client.agains, >, 10);
+  g_assert_cmpuint (wire->server.agains, >, 10);
+  /* What waited was sent, not lost. */
+  qp_quic_get_info (wire->client.quic, &info);
+  g_assert_cmpuint (info.packets_lost, <, 100);
+  wire_free (wire);
+}
+
+/* Errors of the network are losses; the connection outlives them. */
+static void
+test_send_error (void)
+{
+  Wire *wire = wire_new_established (13, 0);
+  g_autoptr (GBytes) data = make_bytes (1, 100000);
+  gint64 id = qp_quic_open (wire->client.quic, FALSE, QP_PRIORITY_VIDEO);
+
+  wire->client.fail = TRUE;
+  g_assert_true (qp_quic_write (wire->client.quic, id, data, TRUE));
+  qp_quic_flush (wire->client.quic);
+  wire_run_for (wire, 300);
+  g_assert_cmpuint (wire->server.stream_bytes, ==, 0);
+  wire->client.fail = FALSE;
+  g_assert_true (wire_run_until (wire,
+      &wire_get_stream (&wire->server, id)->fin, 10000));
+  assert_stream (&wire->server, id, 1, 100000);
+  wire_free (wire);
+}
+
+static void
+test_close (void)
+{
+  Wire *wire = wire_new_established (14, 1000);
+
+  qp_quic_close (wire->server.quic, 0, "bye");
+  g_assert_cmpint (qp_quic_get_state (wire->server.quic), ==, QP_QUIC_CLOSING);
+  g_assert_cmpint (qp_quic_open (wire->server.quic, FALSE, QP_PRIORITY_VIDEO),
+      ==, -1);
+  g_assert_true (wire_run_until (wire, &wire->client.closed, 5000));
+  g_assert_error (wire->client.error, QP_QUIC_ERROR, QP_QUIC_ERROR_PEER_CLOSED);
+  g_assert_nonnull (strstr (wire->client.error->message, "\"bye\""));
+  wire_run_for (wire, 800);
+  g_assert_false (wire->server.closed);
+  g_assert_cmpint (qp_quic_get_state (wire->server.quic), ==, QP_QUIC_CLOSED);
+  g_assert_cmpint (qp_quic_get_state (wire->client.quic), ==, QP_QUIC_CLOSED);
+  wire_free (wire);
+}
+
+/* A close that got lost is repeated when the peer goes on. */
+static void
+test_close_lost (void)
+{
+  Wire *wire = wire_new_established (15, 20000);
+  g_autoptr (GBytes) data = make_bytes (1, 1000);
+  gint64 id = qp_quic_open (wire->client.quic, FALSE, QP_PRIORITY_VIDEO);
+
+  wire->paths[0].down = TRUE;
+  qp_quic_close (wire->server.quic, 7, NULL);
+  wire->paths[0].down = FALSE;
+  g_assert_true (qp_quic_write (wire->client.quic, id, data, TRUE));
+  qp_quic_flush (wire->client.quic);
+  g_assert_true (wire_run_until (wire, &wire->client.closed, 5000));
+  g_assert_error (wire->client.error, QP_QUIC_ERROR, QP_QUIC_ERROR_PEER_CLOSED);
+  g_assert_nonnull (strstr (wire->client.error->message, "code 7"));
+  wire_free (wire);
+}
+
+static void
+test_close_before_established (void)
+{
+  Wire *wire = wire_new (16);
+  WireConfig config;
+
+  wire_config_init (&config);
+  wire_connect (wire, &config);
+  wire_config_clear (&config);
+  qp_quic_close (wire->server.quic, 1, "never mind");
+  g_assert_cmpint (qp_quic_get_state (wire->server.quic), ==, QP_QUIC_CLOSED);
+  qp_quic_close (wire->client.quic, 1, "never mind");
+  wire_run_for (wire, 20);
+  g_assert_false (wire->client.established);
+  g_assert_false (wire->client.closed);
+  g_assert_false (wire->server.closed);
+  wire_free (wire);
+}
+
+static void
+test_idle_timeout (void)
+{
+  Wire *wire = wire_new (17);
+  WireConfig config;
+
+  wire_config_init (&config);
+  config.client.idle_timeout_ms = 1500;
+  wire_connect (wire, &config);
+  wire_config_clear (&config);
+  wire_establish (wire);
+  wire->paths[0].down = TRUE;
+  g_assert_true (wire_run_until (wire, &wire->client.closed, 10000));
+  g_assert_true (wire_run_until (wire, &wire->server.closed, 10000));
+  g_assert_error (wire->client.error, QP_QUIC_ERROR, QP_QUIC_ERROR_TIMEOUT);
+  g_assert_error (wire->server.error, QP_QUIC_ERROR, QP_QUIC_ERROR_TIMEOUT);
+  g_assert_nonnull (strstr (wire->server.error->message, "1500 ms"));
+  wire_free (wire);
+}
+
+static void
+test_keep_alive (void)
+{
+  Wire *wire = wire_new (18);
+  WireConfig config;
+
+  wire_config_init (&config);
+  config.client.idle_timeout_ms = 800;
+  config.server.keep_alive_ms = 200;
+  wire_connect (wire, &config);
+  wire_config_clear (&config);
+  wire_establish (wire);
+  wire_run_for (wire, 2500);
+  g_assert_false (wire->client.closed);
+  g_assert_false (wire->server.closed);
+  wire_free (wire);
+}
+
+static void
+test_handshake_timeout (void)
+{
+  Wire *wire = wire_new (19);
+  WireConfig config;
+
+  wire_config_init (&config);
+  config.client.handshake_timeout_ms = 700;
+  config.server.handshake_timeout_ms = 600;
+  wire->paths[0].down = TRUE;
+  wire_connect (wire, &config);
+  wire_config_clear (&config);
+  g_assert_true (wire_run_until (wire, &wire->server.closed, 5000));
+  g_assert_true (wire_run_until (wire, &wire->client.closed, 5000));
+  g_assert_error (wire->client.error, QP_QUIC_ERROR, QP_QUIC_ERROR_TIMEOUT);
+  g_assert_error (wire->server.error, QP_QUIC_ERROR, QP_QUIC_ERROR_TIMEOUT);
+  g_assert_nonnull (strstr (wire->client.error->message, "700 ms"));
+  g_assert_nonnull (strstr (wire->server.error->message, "600 ms"));
+  wire_free (wire);
+}
+
+static void
+test_lossy_handshakes (void)
+{
+  guint seed;
+
+  for (seed = 0; seed < 10; seed++) {
+    Wire *wire = wire_new (1000 + seed);
+    WireConfig config;
+
+    wire->paths[0].loss = 2000;
+    wire->paths[0].delay_us = 1000;
+    wire->paths[0].jitter_us = 2000;
+    wire_config_init (&config);
+    config.client.handshake_timeout_ms = config.server.handshake_timeout_ms =
+        20000;
+    wire_connect (wire, &config);
+    wire_config_clear (&config);
+    wire_run_until (wire, &wire->client.established, 20000);
+    wire_run_until (wire, &wire->server.established, 20000);
+    g_assert_true (wire->client.established && wire->server.established);
+    wire_free (wire);
+  }
+}
+
+/* One after the other: nothing may be left of any (a sanitizer tells). */
+static void
+test_fifty (void)
+{
+  guint i;
+
+  for (i = 0; i < 50; i++) {
+    Wire *wire = wire_new_established (100 + i, 0);
+    g_autoptr (GBytes) data = make_bytes (i, 20000);
+    gint64 id = qp_quic_open (wire->client.quic, FALSE, QP_PRIORITY_VIDEO);
+
+    g_assert_true (qp_quic_write (wire->client.quic, id, data, i % 2 == 0));
+    qp_quic_flush (wire->client.quic);
+    if (i % 3 == 0) /* freed in mid-flight otherwise */
+      g_assert_true (wire_run_until (wire, &wire->server.got_data, 5000));
+    if (i % 4 == 0)
+      qp_quic_close (wire->client.quic, 0, NULL);
+    wire_free (wire);
+  }
+}
+
+static gboolean
+cc_missing (Wire *wire)
+{
+  return wire->server.streams_finished < 1;
+}
+
+static void
+test_congestion_controls (void)
+{
+  static const QpCongestionControl all[] = { QP_CC_CUBIC, QP_CC_RENO,
+    QP_CC_BBR };
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (all); i++) {
+    Wire *wire = wire_new (20 + i);
+    g_autoptr (GBytes) data = make_bytes (i, 2000000);
+    WireConfig config;
+    gint64 id;
+
+    wire->paths[0] = (WirePath){ .delay_us = 2000,
+      .rate = 50000000,
+      .queue_us = 20000 };
+    wire_config_init (&config);
+    config.client.congestion_control = all[i];
+    wire_connect (wire, &config);
+    wire_config_clear (&config);
+    wire_establish (wire);
+    id = qp_quic_open (wire->client.quic, FALSE, QP_PRIORITY_VIDEO);
+    g_assert_true (qp_quic_write (wire->client.quic, id, data, TRUE));
+    qp_quic_flush (wire->client.quic);
+    g_assert_true (wire_run_while (wire, cc_missing, 20000));
+    assert_stream (&wire->server, id, i, 2000000);
+    wire_free (wire);
+  }
+}
+
+/* qlog and key log: named safely, readable by their owner only. */
+static void
+test_logs (void)
+{
+  g_autofree char *dir = g_dir_make_tmp ("quicp2p-XXXXXX", NULL);
+  g_autofree char *keys = g_build_filename (dir, "keys.txt", NULL);
+  g_autofree char *text = NULL;
+  Wire *wire = wire_new (21);
+  WireConfig config;
+  GDir *listing;
+  const char *name;
+  guint qlogs = 0;
+
+  g_setenv ("SSLKEYLOGFILE", keys, TRUE);
+  wire_config_init (&config);
+  config.client.qlog_dir = config.server.qlog_dir = dir;
+  config.client.name = "../../etc/peer \"x\"";
+  wire_connect (wire, &config);
+  wire_config_clear (&config);
+  wire_establish (wire);
+  wire_free (wire);
+  g_unsetenv ("SSLKEYLOGFILE");
+  g_assert_true (g_file_get_contents (keys, &text, NULL, NULL));
+  g_assert_nonnull (strstr (text, "CLIENT_TRAFFIC_SECRET_0 "));
+  listing = g_dir_open (dir, 0, NULL);
+  while ((name = g_dir_read_name (listing)) != NULL) {
+    g_autofree char *path = g_build_filename (dir, name, NULL);
+    GStatBuf info;
+
+    g_assert_cmpint (g_stat (path, &info), ==, 0);
+    g_assert_cmpuint (info.st_mode & 0777, ==, 0600);
+    if (g_str_has_suffix (name, ".sqlog")) {
+      qlogs++;
+      g_assert_cmpuint (info.st_size, >, 1000);
+    }
+    g_unlink (path);
+  }
+  g_dir_close (listing);
+  g_assert_cmpuint (qlogs, ==, 2);
+  g_assert_cmpint (g_rmdir (dir), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -140,5 +750,25 @@ main (int argc, char **argv)
   g_test_add_func ("/quic/handshake", test_handshake);
   g_test_add_func ("/quic/streams", test_streams);
   g_test_add_func ("/quic/streams/lossy", test_streams_lossy);
+  g_test_add_func ("/quic/streams/short", test_short_streams);
+  g_test_add_func ("/quic/streams/bidirectional", test_bidirectional);
+  g_test_add_func ("/quic/streams/priority", test_priority);
+  g_test_add_func ("/quic/streams/reset-and-stop", test_reset_and_stop);
+  g_test_add_func ("/quic/streams/stop-from-inside", test_stop_from_inside);
+  g_test_add_func ("/quic/datagrams", test_datagrams);
+  g_test_add_func ("/quic/datagrams/deadline", test_datagram_deadline);
+  g_test_add_func ("/quic/send/again", test_again);
+  g_test_add_func ("/quic/send/error", test_send_error);
+  g_test_add_func ("/quic/close", test_close);
+  g_test_add_func ("/quic/close/from-inside", test_close_from_inside);
+  g_test_add_func ("/quic/close/lost", test_close_lost);
+  g_test_add_func ("/quic/close/early", test_close_before_established);
+  g_test_add_func ("/quic/timeout/idle", test_idle_timeout);
+  g_test_add_func ("/quic/timeout/keep-alive", test_keep_alive);
+  g_test_add_func ("/quic/timeout/handshake", test_handshake_timeout);
+  g_test_add_func ("/quic/handshake/lossy", test_lossy_handshakes);
+  g_test_add_func ("/quic/fifty", test_fifty);
+  g_test_add_func ("/quic/congestion-controls", test_congestion_controls);
+  g_test_add_func ("/quic/logs", test_logs);
   return g_test_run ();
 }

@@ -236,6 +236,8 @@ on_stream_data (QpQuic *quic, gint64 id, const guint8 *data, gsize size,
   if (end->last_data_at > 0)
     end->longest_gap_us = MAX (end->longest_gap_us, now - end->last_data_at);
   end->last_data_at = now;
+  end->got_data = TRUE;
+  end->data_calls++;
   end->stream_bytes += size;
   end->streams_finished += fin;
   if (end->keep) {
@@ -251,6 +253,13 @@ on_stream_data (QpQuic *quic, gint64 id, const guint8 *data, gsize size,
 
     qp_quic_write (quic, id, bytes, fin);
     qp_quic_flush (quic);
+  }
+  if (end->on_data != NULL) {
+    g_autofree guint8 *copy = NULL;
+
+    end->on_data (end, id);
+    /* Still there, whatever was called. */
+    copy = g_memdup2 (data, size);
   }
 }
 

@@ -40,6 +40,8 @@ struct _WireEnd {
   char *alpn;
   GError *error;
   GHashTable *streams; /* id → WireStream */
+  gboolean got_data;
+  guint64 data_calls;
   guint64 stream_bytes, streams_finished, streams_closed, resets, stops;
   gint64 last_stop;
   guint64 last_stop_code, last_reset_code;
@@ -60,6 +62,8 @@ struct _WireEnd {
   guint64 sent_datagrams;
   guint64 sent_batches;
   guint max_segments; /* in one batch */
+  /* Called at the end of each stream_data. */
+  void (*on_data) (WireEnd *end, gint64 stream);
   /* Sees, and may change in place, what this end sends. */
   void (*tap) (WireEnd *end, guint path, guint8 *data, gsize size);
 };
