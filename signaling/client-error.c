@@ -56,8 +56,10 @@ io_error (const GError *cause, const char *where)
           "The name of the signaling server at %s cannot be resolved: %s",
           where, cause->message);
     case G_IO_ERROR_PARTIAL_INPUT:
+    case G_IO_ERROR_CONNECTION_CLOSED:
       return g_error_new (QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_NOT_SIGNALING,
-          "What listens at %s is no signaling server, or wants TLS (quicp2ps://)",
+          "What listens at %s broke off: it is no signaling server, wants TLS "
+          "(quicp2ps://), or is just stopping",
           where);
     default:
       return g_error_new (QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_LOST,

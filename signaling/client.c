@@ -392,12 +392,16 @@ on_message (SoupWebsocketConnection *websocket, SoupWebsocketDataType type,
 static GError *
 close_error (QpSignalingClient *client)
 {
+  guint code = soup_websocket_connection_get_close_code (client->websocket);
+
   if (client->told)
     return g_steal_pointer (&client->told);
+  if (code == 0)
+    return g_error_new (QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_LOST,
+        "The connection to the signaling server at %s broke", client->where);
   return g_error_new (QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_LOST,
-      "The signaling server at %s closed the connection (code %u)",
-      client->where,
-      soup_websocket_connection_get_close_code (client->websocket));
+      "The signaling server at %s closed the connection (WebSocket code %u)",
+      client->where, code);
 }
 
 static void

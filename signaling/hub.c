@@ -185,7 +185,7 @@ close_code (QpSignalingError code)
     case QP_SIGNALING_ERROR_TOO_BIG:
       return QP_HUB_CLOSE_TOO_BIG;
     case QP_SIGNALING_ERROR_DRAINING:
-      return QP_HUB_CLOSE_RESTART;
+      return QP_HUB_CLOSE_GOING_AWAY;
     case QP_SIGNALING_ERROR_ROOM_FULL:
     case QP_SIGNALING_ERROR_TOO_MANY_ROOMS:
     case QP_SIGNALING_ERROR_TOO_MANY_CONNECTIONS:
@@ -537,7 +537,7 @@ qp_hub_drain (QpHub *hub, gint64 now)
       g_ptr_array_remove (connection->room->members,
           g_steal_pointer (&connection->member));
     forget (hub, connection, now);
-    hub->callbacks.close (number, QP_HUB_CLOSE_RESTART,
+    hub->callbacks.close (number, QP_HUB_CLOSE_GOING_AWAY,
         qp_signaling_error_to_string (QP_SIGNALING_ERROR_DRAINING),
         hub->user_data);
   }

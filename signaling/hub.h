@@ -20,13 +20,14 @@
 
 G_BEGIN_DECLS
 
-/* WebSocket close codes the hub uses (RFC 6455 section 7.4.1; 1012 and 1013 are
- * in IANA's registry). */
+/* WebSocket close codes the hub uses: those of RFC 6455 section 7.4.1 that
+ * libsoup sends (1012 and 1013 of IANA's registry it does not), and one in the
+ * range for applications. */
 #define QP_HUB_CLOSE_NORMAL 1000
+#define QP_HUB_CLOSE_GOING_AWAY 1001
 #define QP_HUB_CLOSE_POLICY 1008
 #define QP_HUB_CLOSE_TOO_BIG 1009
-#define QP_HUB_CLOSE_RESTART 1012
-#define QP_HUB_CLOSE_TRY_LATER 1013
+#define QP_HUB_CLOSE_TRY_LATER 4013
 
 /* Zero means the default, NULL means none. */
 typedef struct {

@@ -19,6 +19,9 @@
 #define UNANSWERED_KEEPALIVES 3
 #define DEFAULT_QUEUE_BYTES (1024 * 1024)
 #define HTTP_UPGRADE_REQUIRED 426
+/* Larger frames libsoup cuts off without a word that arrives; those between the
+ * hub's limit and this one are answered with an error. */
+#define MAX_FRAME (4 * QP_MESSAGE_MAX_SIZE)
 
 typedef struct {
   QpSignalingServer *server;
@@ -102,6 +105,19 @@ on_pong (SoupWebsocketConnection *websocket, GBytes *message, Client *client)
   client->heard = g_get_monotonic_time ();
 }
 
+/* As soon as a connection breaks or begins to close, what is meant for its
+ * member shall wait in the mailbox. */
+static void
+on_state (SoupWebsocketConnection *websocket, GParamSpec *property,
+    Client *client)
+{
+  if (client->abort_at == G_MAXINT64 &&
+      soup_websocket_connection_get_state (websocket) !=
+          SOUP_WEBSOCKET_STATE_OPEN)
+    qp_hub_disconnected (client->server->hub, client->number,
+        g_get_monotonic_time ());
+}
+
 static void
 on_closed (SoupWebsocketConnection *websocket, Client *client)
 {
@@ -141,7 +157,8 @@ on_websocket (SoupServer *soup, SoupServerMessage *message, const char *path,
   Client *client;
 
   soup_websocket_connection_set_max_incoming_payload_size (websocket,
-      QP_MESSAGE_MAX_SIZE);
+      MAX_FRAME);
+
   client = g_new0 (Client, 1);
   client->server = server;
   client->number = number;
@@ -161,6 +178,7 @@ on_websocket (SoupServer *soup, SoupServerMessage *message, const char *path,
   soup_websocket_connection_set_keepalive_interval (websocket,
       server->keepalive_seconds);
   g_signal_connect (websocket, "message", G_CALLBACK (on_message), client);
+  g_signal_connect (websocket, "notify::state", G_CALLBACK (on_state), client);
   g_signal_connect (websocket, "pong", G_CALLBACK (on_pong), client);
 }
 

@@ -51,7 +51,7 @@ guint qp_signaling_server_get_port (const QpSignalingServer *server);
 char *qp_signaling_server_get_uri (const QpSignalingServer *server);
 
 /*
- * Stops listening, tells every client that it drains and closes with code 1012.
+ * Stops listening, tells every client that it drains and closes with code 1001.
  * @done (nullable) is called once from the main context when the last client is
  * gone, 2 s from now at the latest.
  */
