@@ -961,7 +961,7 @@ main (int argc, char **argv)
   g_test_add_func ("/media/write/session-name", test_session_name);
   g_test_add_func ("/media/write/unwritable", test_unwritable);
   g_test_add_func ("/media/write/not-unique", test_not_unique);
-  g_test_add_func ("/media/kind", test_kind);
+  g_test_add_func ("/media/write/kind", test_kind);
   g_test_add_func ("/media/read/sound", test_sound);
   g_test_add_func ("/media/read/inherited", test_inherited);
   g_test_add_func ("/media/read/not-sent", test_not_sent);
