@@ -7,7 +7,8 @@
 #include "session/media.h"
 
 int LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
-const char *__lsan_default_options (void);
+const char *__lsan_default_options (void)
+    __attribute__ ((visibility ("default")));
 
 /* GLib's table of quarks grows by leaking the old one, once in a while and not
  * again for the same input.  libFuzzer looks for leaks after each input that
