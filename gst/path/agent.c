@@ -4,6 +4,7 @@
 #include "path/path-private.h"
 
 #include <netinet/in.h>
+#include <nice/nice-version.h>
 
 /* Ta of RFC 8445, section 14.2: 5 ms is the least it allows. One path is one
  * component, so a call sends far fewer checks than the 50 ms were made for. */
@@ -21,6 +22,14 @@
  * kernel's rmem_max cuts this short unless the process may exceed it. */
 #define RECEIVE_BUFFER (8 << 20)
 #define SEND_BUFFER (2 << 20)
+
+/* From 0.1.23 on, libnice gives a relay back without hearing its answer, and
+ * repeats itself for seconds, unless it is told not to. */
+#if NICE_VERSION_MAJOR > 0 || NICE_VERSION_MINOR > 1 || NICE_VERSION_MICRO >= 23
+#define CLOSE_OPTION NICE_AGENT_OPTION_CLOSE_FORCED
+#else
+#define CLOSE_OPTION NICE_AGENT_OPTION_NONE
+#endif
 
 static void
 on_new_candidate (NiceAgent *agent, const NiceCandidate *nice, gpointer user)
@@ -97,7 +106,8 @@ qp_path_make_agent (QpPath *path)
    * regular kind costs one more round trip, and QUIC does not mind a change of
    * pair that it cannot see. */
   path->agent = nice_agent_new_full (path->context, NICE_COMPATIBILITY_RFC5245,
-      NICE_AGENT_OPTION_ICE_TRICKLE | NICE_AGENT_OPTION_CONSENT_FRESHNESS);
+      NICE_AGENT_OPTION_ICE_TRICKLE | NICE_AGENT_OPTION_CONSENT_FRESHNESS |
+          CLOSE_OPTION);
   g_object_set (path->agent, "controlling-mode", path->controlling, "upnp",
       FALSE, "ice-tcp", FALSE, "force-relay", path->relay_only,
       "stun-pacing-timer", PACING, "stun-initial-timeout", INITIAL_TIMEOUT,

@@ -10,7 +10,7 @@
 GstDebugCategory *qp_path_debug;
 
 /* How long an owner waits for relays at most; see qp_path_free(). */
-#define CLOSE_TIMEOUT 500 /* ms */
+#define CLOSE_TIMEOUT 250 /* ms */
 
 static void begin_close (QpPath *path);
 

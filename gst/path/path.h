@@ -140,8 +140,8 @@ gsize qp_path_get_max_payload (QpPath *path);
 /* Closes the path: no callback is called any more. May be called in any state
  * and from within any callback. TURN allocations are given back in the
  * background (the context must go on being iterated); `closed`, nullable, is
- * called when all is gone, or after half a second if a relay does not answer:
- * then the rest goes when the relay's timers end, within three seconds. */
+ * called when all is gone, or after 250 ms if a relay does not answer: then the
+ * rest goes when the relay's timers end, within three seconds. */
 void qp_path_free (QpPath *path, void (*closed) (gpointer user), gpointer user);
 
 G_END_DECLS

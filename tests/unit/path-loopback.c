@@ -2,6 +2,7 @@
 /* Two paths in one context find each other and exchange datagrams, on the
  * machine's own addresses or, where the machine lets us, in a network
  * namespace of our own whose loopback is the only interface. */
+#include "path/interfaces.h"
 #include "path/path.h"
 #include "tests/own-namespace.h"
 
@@ -647,17 +648,86 @@ test_remote_loopback (void)
   if (own_namespace) {
     g_assert_true (qp_path_add_remote_candidate (side.path, line, &error));
     g_assert_no_error (error);
-    if (run_quietly ("ip link add qpa type veth peer name qpb") &&
-        run_quietly ("ip addr add 192.0.2.1/24 dev qpa") &&
-        run_quietly ("ip link set qpa up") &&
-        run_quietly ("ip link set qpb up"))
-      assert_refused (side.path, "candidate:1 1 udp 1 127.0.0.1 10 typ host",
-          G_IO_ERROR_INVALID_DATA);
-    run_quietly ("ip link del qpa");
   } else {
     assert_refused (side.path, line, G_IO_ERROR_INVALID_DATA);
   }
   side_clear (&side);
+}
+
+static gboolean
+is_listed (gpointer name)
+{
+  g_autoptr (GPtrArray) interfaces = qp_interfaces_list ();
+
+  for (guint i = 0; i < interfaces->len; i++) {
+    if (strcmp (((QpInterface *) interfaces->pdata[i])->name, name) == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Two networks beside loopback: no address of loopback is offered or taken any
+ * more, and a path that is bound to one interface offers that one's only. */
+static void
+test_interfaces (void)
+{
+  QpPathConfig config = { 0 };
+  Side side;
+
+  if (!own_namespace ||
+      !run_quietly ("ip link add qpa type veth peer name qpb")) {
+    g_test_skip ("needs a network namespace, iproute2 and veth");
+    return;
+  }
+  g_assert_true (run_quietly ("ip addr add 192.0.2.1/24 dev qpa"));
+  g_assert_true (run_quietly ("ip addr add 198.51.100.1/24 dev qpb"));
+  g_assert_true (run_quietly ("ip link set qpa up"));
+  g_assert_true (run_quietly ("ip link set qpb up"));
+  g_assert_true (wait_until (is_listed, (gpointer) "qpa", PATIENCE));
+  g_assert_true (wait_until (is_listed, (gpointer) "qpb", PATIENCE));
+
+  side_init (&side, &config, NULL);
+  side.trickle = FALSE;
+  assert_refused (side.path, "candidate:1 1 udp 1 127.0.0.1 9 typ host",
+      G_IO_ERROR_INVALID_DATA);
+  qp_path_gather (side.path);
+  run_for (30);
+  g_assert_cmpuint (side.candidates->len, ==, 2);
+  side_clear (&side);
+
+  config.interface = "qpb";
+  side_init (&side, &config, NULL);
+  side.trickle = FALSE;
+  qp_path_gather (side.path);
+  run_for (30);
+  g_assert_cmpuint (side.candidates->len, ==, 1);
+  g_assert_nonnull (strstr (side.candidates->pdata[0], " 198.51.100.1 "));
+  side_clear (&side);
+  g_assert_true (run_quietly ("ip link del qpa"));
+}
+
+static gboolean
+has_lost (gpointer user)
+{
+  return ((Side *) user)->state == QP_PATH_FAILED;
+}
+
+/* A peer that vanished without a word: its consent expires (RFC 7675). */
+static void
+test_consent (void)
+{
+  Pair pair;
+
+  if (!g_test_slow ()) {
+    g_test_skip ("takes half a minute; run with -m slow");
+    return;
+  }
+  pair_connect (&pair);
+  free_path (&pair.a);
+  g_assert_true (wait_until (has_lost, &pair.b, 60 * G_USEC_PER_SEC));
+  g_test_message ("%s", pair.b.cause);
+  g_assert_nonnull (strstr (pair.b.cause, "consent"));
+  pair_clear (&pair);
 }
 
 static gboolean
@@ -790,6 +860,8 @@ main (int argc, char **argv)
   g_test_add_func ("/path/free-in-each-state", test_free_in_each_state);
   g_test_add_func ("/path/remote-limits", test_remote_limits);
   g_test_add_func ("/path/remote-loopback", test_remote_loopback);
+  g_test_add_func ("/path/interfaces", test_interfaces);
+  g_test_add_func ("/path/consent", test_consent);
   g_test_add_func ("/path/failures", test_failures);
   g_test_add_func ("/path/describe", test_describe);
   g_test_add_func ("/path/port-range", test_port_range);
