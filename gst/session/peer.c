@@ -180,6 +180,8 @@ qp_peer_push_item (QpPeer *peer, QpTrack *track, const QpTrackItem *item)
 {
   QpSender *sender;
 
+  if (item->type == QP_TRACK_ITEM_CAPS)
+    qp_peer_set_track (peer, track);
   if (!qp_peer_is_connected (peer) || !find_local (peer, track))
     return;
   sender = qp_call_get_sender (peer->call);
@@ -197,7 +199,6 @@ qp_peer_push_item (QpPeer *peer, QpTrack *track, const QpTrackItem *item)
       qp_sender_finish (sender, track);
       break;
     case QP_TRACK_ITEM_CAPS:
-      qp_peer_set_track (peer, track);
       break;
   }
 }

@@ -25,7 +25,7 @@ typedef struct {
   GArray *seqs;
   char *failure;
   int failure_code;
-  gboolean producer_timeout;
+  gboolean producer_timeout, connected;
 } Side;
 
 static void
@@ -76,7 +76,12 @@ static void
 on_message (GstStructure *structure, gpointer user)
 {
   g_autofree char *text = gst_structure_to_string (structure);
+  Side *side = user;
 
+  if (gst_structure_has_name (structure, "session-state") &&
+      g_str_equal (gst_structure_get_string (structure, "new-state"),
+          "connected"))
+    CHANGE (side, side->connected = TRUE);
   g_test_message ("%s", text);
   gst_structure_free (structure);
 }
@@ -289,8 +294,14 @@ carry (QpMapping mapping)
   side_init (&viewer);
   join (&camera, server, TRUE);
   track = qp_session_add_track (camera.member, &track_config, NULL);
-  qp_track_set_caps (track, caps);
+  /* Caps may come before the viewer or after it is connected. */
+  if (mapping != QP_MAPPING_STREAM)
+    qp_track_set_caps (track, caps);
   join (&viewer, client, FALSE);
+  if (mapping == QP_MAPPING_STREAM) {
+    WAIT_FOR (&viewer, viewer.connected);
+    qp_track_set_caps (track, caps);
+  }
   WAIT_FOR (&viewer, viewer.added == 1);
   WAIT_FOR (&camera, camera.keyframes == 1);
 
