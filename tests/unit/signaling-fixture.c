@@ -182,6 +182,22 @@ peer_forget (Peer *peer)
   g_clear_error (&peer->why);
 }
 
+GError *
+try_port (guint port, gboolean tls, const char *ca_file, const char *host)
+{
+  QpSignalingClientConfig config = { .host = host,
+    .port = port,
+    .token = TOKEN_A,
+    .tls = tls,
+    .ca_file = ca_file,
+    .connect_timeout_ms = 500 };
+  g_autoptr (Peer) peer = peer_new (&config);
+
+  peer_wait_state (peer, QP_SIGNALING_WAITING);
+  g_test_message ("%s", peer->why->message);
+  return g_steal_pointer (&peer->why);
+}
+
 QpMessage *
 new_offer (const char *to)
 {

@@ -41,6 +41,10 @@ void wait_for (const gboolean *flag, const char *what);
 /* Runs the main context for that long. */
 void run_for (guint ms);
 
+/* (transfer full): why a member cannot join there; NULL host: 127.0.0.1. */
+GError *try_port (guint port, gboolean tls, const char *ca_file,
+    const char *host);
+
 QpMessage *new_offer (const char *to);
 
 /* A server on a free port of 127.0.0.1, its log lines kept. */
