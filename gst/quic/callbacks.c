@@ -227,7 +227,7 @@ on_datagram (ngtcp2_conn *conn, uint32_t flags, const uint8_t *data,
 {
   QpQuic *quic = user;
 
-  if (may_deliver (quic))
+  if (may_deliver (quic) && quic->callbacks.datagram != NULL)
     quic->callbacks.datagram (quic, data, size, quic->user);
   return 0;
 }

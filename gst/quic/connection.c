@@ -46,7 +46,7 @@ qp_quic_set_state (QpQuic *quic, QpQuicState state, const char *why)
   if (quic->state == state)
     return;
   g_assert (state > quic->state); /* there is no way back */
-  QUIC_INFO (quic, "%s → %s: %s", names[quic->state], names[state], why);
+  QUIC_INFO (quic, "%s -> %s: %s", names[quic->state], names[state], why);
   quic->state = state;
 }
 
@@ -70,36 +70,41 @@ qp_quic_establish (QpQuic *quic)
   if (quic->state != QP_QUIC_HANDSHAKING || quic->alpn == NULL)
     return;
   qp_quic_set_state (quic, QP_QUIC_ESTABLISHED, quic->alpn);
-  if (quic->callbacks.established != NULL)
-    quic->callbacks.established (quic, quic->alpn, quic->user);
+  quic->callbacks.established (quic, quic->alpn, quic->user);
 }
+
+#define CALL(quic, callback, ...)                                     \
+  G_STMT_START                                                        \
+  {                                                                   \
+    if ((quic)->callbacks.callback != NULL)                           \
+      (quic)->callbacks.callback (quic, ##__VA_ARGS__, (quic)->user); \
+  }                                                                   \
+  G_STMT_END
 
 static void
 tell (QpQuic *quic, const QpEvent *event)
 {
-  const QpQuicCallbacks *callbacks = &quic->callbacks;
-
   switch (event->type) {
     case QP_EVENT_ESTABLISHED:
       qp_quic_establish (quic);
       break;
     case QP_EVENT_STREAM_RESET:
-      callbacks->stream_reset (quic, event->stream, event->code, quic->user);
+      CALL (quic, stream_reset, event->stream, event->code);
       break;
     case QP_EVENT_STREAM_STOPPED:
-      callbacks->stream_stopped (quic, event->stream, event->code, quic->user);
+      CALL (quic, stream_stopped, event->stream, event->code);
       break;
     case QP_EVENT_STREAM_CLOSED:
-      callbacks->stream_closed (quic, event->stream, quic->user);
+      CALL (quic, stream_closed, event->stream);
       break;
     case QP_EVENT_STREAMS_AVAILABLE:
-      callbacks->streams_available (quic, quic->user);
+      CALL (quic, streams_available);
       break;
     case QP_EVENT_PATH_RESULT:
-      callbacks->path_result (quic, event->path, event->validated, quic->user);
+      CALL (quic, path_result, event->path, event->validated);
       break;
     case QP_EVENT_PATH_CHANGED:
-      callbacks->path_changed (quic, event->path, quic->user);
+      CALL (quic, path_changed, event->path);
       break;
   }
 }
@@ -334,6 +339,10 @@ qp_quic_new (GMainContext *context, const QpQuicConfig *config,
   QpQuic *quic;
 
   g_return_val_if_fail (config->identity != NULL && config->alpn != NULL, NULL);
+  g_return_val_if_fail (callbacks->established != NULL &&
+          callbacks->stream_data != NULL && callbacks->closed != NULL &&
+          callbacks->send != NULL,
+      NULL);
   init_debug ();
   quic = quic_alloc (context, config, callbacks, user);
   quic->tls = qp_tls_new (config->server, config->identity, &config->trust,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One QUIC connection (RFC 9000, 9001, 9002, 9221) on ngtcp2 and OpenSSL, with
- * mutual TLS 1.3.  It knows paths only as numbers: each gets a fresh random
- * virtual address pair that only ngtcp2 sees, never used again, so that a move
- * of either side's network is a client migration onto a new path.  It owns its
+ * mutual TLS 1.3.  It knows paths only as numbers: each gets a fresh virtual
+ * address pair that only ngtcp2 sees, never used again, so that a move of
+ * either side's network is a client migration onto a new path.  It owns its
  * send buffers, its timer and its qlog; sockets and ICE are its owner's.
  *
- * Runs on the thread of the GMainContext given at construction. Callbacks are
- * never called from within ngtcp2's own callbacks except stream and datagram
- * data; freeing the connection in a callback is allowed only in `closed`. */
+ * Runs on the thread of the GMainContext given at construction. Callbacks come
+ * when ngtcp2 has returned, but for received data (and an `established` that
+ * must precede it); what the owner asks for in there that ngtcp2 cannot do at
+ * once (flush, close, stop) is done right afterwards. */
 #pragma once
 
 #include "quic/identity.h"
@@ -53,7 +54,13 @@ typedef enum {
 } QpPriority;
 #define QP_N_PRIORITIES 3
 
+/* established, stream_data, closed and send must be set. */
 typedef struct {
+  /* The handshake is complete, the peer's certificate and ALPN are accepted,
+   * streams may be opened. A client is there before the server has judged the
+   * client's certificate (RFC 8446, 4.4.4); what it sends now is lost if the
+   * server refuses, and `closed` follows with QP_QUIC_ERROR_TLS. A server gets
+   * this, and data, only from a client that it has accepted. */
   void (*established) (QpQuic *quic, const char *alpn, gpointer user);
   /* In-order bytes of a peer's uni- or bidirectional stream, or of the answer
    * on one of ours. Credit is extended by the connection itself. */
@@ -63,12 +70,14 @@ typedef struct {
   void (*stream_reset) (QpQuic *quic, gint64 stream, guint64 code,
       gpointer user);
   /* The peer wants no more of `stream` (STOP_SENDING). Already reset for the
-   * caller with the same code. */
+   * caller with the same code. With ngtcp2 before 1.24 this comes only when
+   * the peer has acknowledged that; qp_quic_write() fails at once. */
   void (*stream_stopped) (QpQuic *quic, gint64 stream, guint64 code,
       gpointer user);
   /* `stream` is over in both directions (everything acknowledged, or reset);
    * its number means nothing any more. Called once for each stream that was
-   * opened here or delivered data from there. */
+   * opened here or delivered data from there. A peer's stream that was reset
+   * before it delivered anything is never told of. */
   void (*stream_closed) (QpQuic *quic, gint64 stream, gpointer user);
   void (*datagram) (QpQuic *quic, const guint8 *data, gsize size,
       gpointer user);
@@ -82,8 +91,10 @@ typedef struct {
   /* The end, once; error is never NULL (a close of our own has none and calls
    * nothing). The owner may free `quic` here. */
   void (*closed) (QpQuic *quic, const GError *error, gpointer user);
-  /* Sends `size` bytes in datagrams of `segment` bytes on `path`; `*sent` is
-   * filled on AGAIN. After AGAIN the owner calls qp_quic_writable(). */
+  /* Sends `size` bytes in datagrams of `segment` bytes (the last may be
+   * shorter; at most 64 datagrams, 65000 bytes) on `path`; `*sent` is filled on
+   * AGAIN with whole datagrams. After AGAIN the owner calls qp_quic_writable(),
+   * later; until then nothing more is sent. */
   QpQuicSendResult (*send) (QpQuic *quic, guint path, const guint8 *data,
       gsize size, gsize segment, gsize *sent, gpointer user);
 } QpQuicCallbacks;
@@ -100,7 +111,8 @@ typedef struct {
   const char *qlog_dir; /* nullable; one file per connection */
   const char *name;     /* for log lines and the qlog's name */
   guint first_path;     /* the path that the handshake uses */
-  gsize max_payload;    /* UDP payload of that path, bytes */
+  gsize max_payload;    /* UDP payload of that path, bytes; at least 1200, and
+                         * the most that any later path will use */
 } QpQuicConfig;
 
 /* Makes the connection; a client sends its first packet when the context runs

@@ -307,7 +307,7 @@ alert_to_string (guint8 alert)
     case QP_TLS_ALERT_NO_APPLICATION_PROTOCOL:
       return g_strdup ("no_application_protocol");
     default:
-      name = g_strdup (SSL_alert_desc_string_long (alert));
+      name = g_ascii_strdown (SSL_alert_desc_string_long (alert), -1);
       return g_strdelimit (name, " ", '_');
   }
 }

@@ -9,7 +9,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-/* What a person compares: "sha-256 AB:CD:EF:01:23:45:67:89…". */
+/* What a person compares: "sha-256 AB:CD:EF:01:23:45:67:89...". */
 #define SHOWN_FINGERPRINT_SIZE 31
 #define MAX_SHOWN_NAMES 4
 
@@ -51,7 +51,7 @@ judge_fingerprint (X509_STORE_CTX *store, const char *expected,
   if (expected == NULL || qp_fingerprint_equal (expected, found))
     return TRUE;
   g_set_error (error, QP_QUIC_ERROR, QP_QUIC_ERROR_FINGERPRINT,
-      "the peer's certificate has the fingerprint %.*s…, but %s %.*s…",
+      "the peer's certificate has the fingerprint %.*s..., but %s %.*s...",
       SHOWN_FINGERPRINT_SIZE, found, who, SHOWN_FINGERPRINT_SIZE, expected);
   return refuse (store, X509_V_ERR_CERT_REJECTED);
 }

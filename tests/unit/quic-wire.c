@@ -149,7 +149,7 @@ on_send (QpQuic *quic, guint path, const guint8 *data, gsize size,
   g_assert_cmpuint (path, <, WIRE_MAX_PATHS);
   g_assert_cmpuint (segment, >, 0);
   g_assert_cmpuint (size, >, 0);
-  if (end->fail)
+  if (end->fail || (end->fails != NULL && end->fails (end, path)))
     return QP_QUIC_SEND_ERROR;
   if (end->again_every > 0 && ++end->again_count % end->again_every == 0) {
     /* A prefix of whole segments, perhaps none. */
@@ -413,6 +413,7 @@ end_clear (WireEnd *end)
   g_clear_pointer (&end->quic, qp_quic_free);
   g_hash_table_unref (end->streams);
   g_ptr_array_unref (end->datagrams);
+  g_list_free_full (end->late, (GDestroyNotify) g_bytes_unref);
   g_clear_error (&end->error);
   g_free (end->alpn);
 }

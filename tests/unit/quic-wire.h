@@ -58,12 +58,14 @@ struct _WireEnd {
   guint again_every; /* every n-th batch is taken in part; 0: never */
   guint again_count;
   guint64 agains;
-  gboolean fail; /* every send is an error */
+  gboolean fail;                                /* every send is an error */
+  gboolean (*fails) (WireEnd *end, guint path); /* likewise, if TRUE */
   guint64 sent_datagrams;
   guint64 sent_batches;
   guint max_segments; /* in one batch */
   /* Called at the end of each stream_data. */
   void (*on_data) (WireEnd *end, gint64 stream);
+  GList *late; /* of GBytes: for the test's own use; freed with the wire */
   /* Sees, and may change in place, what this end sends. */
   void (*tap) (WireEnd *end, guint path, guint8 *data, gsize size);
 };
