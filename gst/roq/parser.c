@@ -62,7 +62,11 @@ ensure_debug_category (void)
   }
 }
 
-G_DEFINE_QUARK (qp - roq - error - quark, qp_roq_error)
+GQuark
+qp_roq_error_quark (void)
+{
+  return g_quark_from_static_string ("qp-roq-error-quark");
+}
 
 static const char *
 state_name (ParserState state)

@@ -3,14 +3,31 @@
  * translates caps, but it copies strings as they are: what goes in is picked
  * and checked here, and the text is read back before it is handed out, so that
  * no peer is ever sent a description that it has to refuse. */
-#include "session/media.h"
+#include "session/media-private.h"
 
-#include <gst/sdp/gstsdpmessage.h>
 #include <string.h>
 
 #include "session/sdp-syntax.h"
 
-G_DEFINE_QUARK (qp - media - error - quark, qp_media_error)
+GQuark
+qp_media_error_quark (void)
+{
+  return g_quark_from_static_string ("qp-media-error-quark");
+}
+
+gboolean
+qp_media_fail (GError **error, QpMediaError code, const char *format, ...)
+{
+  g_autofree char *message = NULL;
+  va_list args;
+
+  va_start (args, format);
+  message = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error_literal (error, QP_MEDIA_ERROR, code, message);
+
+  return FALSE;
+}
 
 QpMedia *
 qp_media_new (guint64 flow_id, const char *mid, GstCaps *caps)
