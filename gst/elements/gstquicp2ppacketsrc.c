@@ -35,7 +35,7 @@ struct _GstQuicP2PPacketSrc {
   gsize bytes;   /* in `items` */
   guint64 dropped;
   gboolean lossy;    /* packets were dropped since the last that was pushed */
-  gboolean playing;  /* a live source gives nothing in PAUSED */
+  gboolean playing;  /* nothing is given in PAUSED */
   gboolean flushing; /* the pad is not active */
   gboolean ended;
 
@@ -353,6 +353,8 @@ set_playing (GstQuicP2PPacketSrc *self, gboolean playing)
   g_mutex_unlock (&self->lock);
 }
 
+/* Not NO_PREROLL: whether the whole is live is the bin's to tell.  A sink that
+ * sends a file is not, though RTCP comes in. */
 static GstStateChangeReturn
 change_state (GstElement *element, GstStateChange transition)
 {
@@ -364,20 +366,10 @@ change_state (GstElement *element, GstStateChange transition)
 
   result = GST_ELEMENT_CLASS (gst_quicp2p_packet_src_parent_class)
                ->change_state (element, transition);
-  if (result == GST_STATE_CHANGE_FAILURE)
-    return result;
 
-  switch (transition) {
-    case GST_STATE_CHANGE_PAUSED_TO_PLAYING:
-      set_playing (self, TRUE);
-      break;
-    case GST_STATE_CHANGE_READY_TO_PAUSED:
-    case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
-      result = GST_STATE_CHANGE_NO_PREROLL;
-      break;
-    default:
-      break;
-  }
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING &&
+      result != GST_STATE_CHANGE_FAILURE)
+    set_playing (self, TRUE);
   return result;
 }
 

@@ -257,16 +257,10 @@ request_new_pad (GstElement *element, GstPadTemplate *templ, const char *name,
     const GstCaps *caps)
 {
   GstQuicP2PSink *self = GST_QUICP2P_SINK (element);
-  g_autoptr (GstPad) taken = name ? gst_element_get_static_pad (element, name)
-                                  : NULL;
   GstPad *pad;
 
   if (!self->rtpbin)
     return NULL;
-  if (taken) {
-    GST_WARNING_OBJECT (self, "pad %s exists already", name);
-    return NULL;
-  }
   g_mutex_lock (&self->setup_lock);
   pad = make_pad (self, templ, name);
   g_mutex_unlock (&self->setup_lock);
