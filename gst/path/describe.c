@@ -86,7 +86,8 @@ append_server_hint (GString *text, QpPath *path, const char *kind,
     g_string_append_printf (text, "; no %s server is set", kind);
   else if (!answered)
     g_string_append_printf (text, "; the %s server %s", kind,
-        path->gathering_done ? "gave no address" : "has not answered yet");
+        qp_path_has_gathered (path) ? "gave no address"
+                                    : "has not answered yet");
 }
 
 static void
@@ -130,7 +131,7 @@ qp_path_describe_failure (QpPath *path)
     return g_strdup_printf ("the peer at %s %s does not answer any more: its "
                             "network or ours went away (ICE consent expired)",
         path->pair_remote.type, path->pair_remote.address);
-  if (path->gathering_done && path->local->len == 0)
+  if (qp_path_has_gathered (path) && path->local->len == 0)
     return g_strdup_printf ("ICE has no candidate of its own: only relayed "
                             "ones are allowed, and %s",
         path->turn_servers->len > 0

@@ -3,7 +3,8 @@
  *
  *   path.c      its life, its state, and what the outside may ask it
  *   agent.c     the NiceAgent: settings, and notes about what it signals
- *   gather.c    server names, local addresses, the start of gathering
+ *   gather.c    local addresses, the start of gathering
+ *   servers.c   STUN and TURN servers
  *   remote.c    the peer's credentials and candidates
  *   receiver.c  datagrams in
  *   sender.c    datagrams out
@@ -45,13 +46,14 @@ typedef struct {
   gboolean dropped;         /* its name led nowhere */
 } QpRemoteCandidate;
 
-/* A server whose name is being resolved before gathering. */
+/* A STUN or TURN server. Owned by QpPath.server_names. */
 typedef struct {
   QpPath *path;
-  QpTurnServer *turn; /* NULL: the STUN server */
+  const QpTurnServer *turn; /* NULL: the STUN server */
   const char *host;
   QpResolution *resolution; /* NULL: answered */
   GList *addresses;         /* of GInetAddress*, the answer */
+  gboolean asked;           /* TURN: libnice knows it */
 } QpServerName;
 
 struct _QpPath {
@@ -87,8 +89,9 @@ struct _QpPath {
   gboolean have_ipv4, have_ipv6; /* families of the local addresses */
   gboolean loopback;             /* a local candidate is on loopback */
   char *gather_fault;            /* why gathering could not start */
-  GPtrArray *server_names;       /* of QpServerName*, while they are resolved */
-  GSource *turn_delay;           /* until TURN servers are asked */
+  GPtrArray *server_names;       /* of QpServerName* */
+  GSource *turn_delay;           /* until turn_open */
+  gboolean turn_open;            /* TURN servers are asked once resolved */
   GArray *local;                 /* of QpCandidate */
   guint local_told;
 
@@ -141,7 +144,14 @@ void qp_path_tune_sockets (QpPath *path);
 
 /* gather.c */
 void qp_path_begin_gathering (QpPath *path);
-void qp_path_stop_gathering (QpPath *path);
+void qp_path_start_agent (QpPath *path);      /* once STUN is resolved */
+gboolean qp_path_has_gathered (QpPath *path); /* no candidate will come */
+
+/* servers.c */
+gboolean qp_path_resolve_servers (QpPath *path); /* TRUE: STUN is, or none */
+void qp_path_ask_servers (QpPath *path);
+gboolean qp_path_expects_servers (QpPath *path);
+void qp_path_forget_servers (QpPath *path);
 void qp_path_server_name_free (gpointer data);
 
 /* remote.c */

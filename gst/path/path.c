@@ -104,7 +104,7 @@ has_failed (QpPath *path)
 {
   if (path->gather_fault)
     return TRUE;
-  if (path->gathering_done && !path->turn_delay && path->local->len == 0)
+  if (qp_path_has_gathered (path) && path->local->len == 0)
     return TRUE;
   return path->component_state == NICE_COMPONENT_STATE_FAILED &&
       (path->have_pair || path->remote_done);
@@ -153,8 +153,7 @@ tell_local_candidates (QpPath *path)
     GST_DEBUG ("path %u: local %s", path->id, line);
     path->callbacks.local_candidate (path, line, path->user);
   }
-  if (qp_path_is_over (path) || !path->gathering_done || path->turn_delay ||
-      path->end_told)
+  if (qp_path_is_over (path) || !qp_path_has_gathered (path) || path->end_told)
     return;
   path->end_told = TRUE;
   path->callbacks.local_candidate (path, NULL, path->user);
@@ -388,7 +387,7 @@ begin_close (QpPath *path)
     return;
   path->closing = TRUE;
   g_signal_handlers_disconnect_by_data (path->agent, path);
-  qp_path_stop_gathering (path);
+  qp_path_forget_servers (path);
   g_ptr_array_set_size (path->remote, 0);
   path->close_timeout = g_timeout_source_new (CLOSE_TIMEOUT);
   g_source_set_callback (path->close_timeout, on_close_timeout, path, NULL);
