@@ -383,7 +383,6 @@ test_bad_settings (void)
   g_autoptr (QpIdentity) identity = qp_identity_generate (NULL);
   static const char *const alpn[] = { "roq-14", NULL };
   static const char *const no_alpn[] = { NULL };
-  QpQuicCallbacks callbacks = { NULL };
   QpQuicConfig config = { .identity = identity,
     .alpn = alpn,
     .max_payload = 1200,
@@ -391,17 +390,17 @@ test_bad_settings (void)
   g_autoptr (GError) error = NULL;
 
   config.trust.fingerprint = "sha-256 00";
-  g_assert_null (qp_quic_new (NULL, &config, &callbacks, NULL, &error));
+  g_assert_null (qp_quic_new (NULL, &config, &wire_callbacks, NULL, &error));
   g_assert_error (error, QP_QUIC_ERROR, QP_QUIC_ERROR_FINGERPRINT);
   g_clear_error (&error);
   config.trust = (QpTrust){ .ca_file = "/nonexistent/ca.pem" };
-  g_assert_null (qp_quic_new (NULL, &config, &callbacks, NULL, &error));
+  g_assert_null (qp_quic_new (NULL, &config, &wire_callbacks, NULL, &error));
   g_assert_error (error, QP_QUIC_ERROR, QP_QUIC_ERROR_CERTIFICATE);
   g_assert_nonnull (strstr (error->message, "/nonexistent/ca.pem"));
   g_clear_error (&error);
   config.trust = (QpTrust){ NULL };
   config.alpn = no_alpn;
-  g_assert_null (qp_quic_new (NULL, &config, &callbacks, NULL, &error));
+  g_assert_null (qp_quic_new (NULL, &config, &wire_callbacks, NULL, &error));
   g_assert_error (error, QP_QUIC_ERROR, QP_QUIC_ERROR_ALPN);
 }
 

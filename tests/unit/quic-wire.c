@@ -351,7 +351,7 @@ on_closed (QpQuic *quic, const GError *error, gpointer user)
   end->error = g_error_copy (error);
 }
 
-static const QpQuicCallbacks callbacks = {
+const QpQuicCallbacks wire_callbacks = {
   .established = on_established,
   .stream_data = on_stream_data,
   .stream_reset = on_stream_reset,
@@ -465,11 +465,11 @@ wire_connect (Wire *wire, WireConfig *config)
   if (trusts_nobody (&config->server.trust))
     config->server.trust.fingerprint =
         qp_identity_get_fingerprint (config->client.identity);
-  wire->server.quic = qp_quic_new (wire->context, &config->server, &callbacks,
-      &wire->server, &error);
+  wire->server.quic = qp_quic_new (wire->context, &config->server,
+      &wire_callbacks, &wire->server, &error);
   g_assert_no_error (error);
-  wire->client.quic = qp_quic_new (wire->context, &config->client, &callbacks,
-      &wire->client, &error);
+  wire->client.quic = qp_quic_new (wire->context, &config->client,
+      &wire_callbacks, &wire->client, &error);
   g_assert_no_error (error);
 }
 

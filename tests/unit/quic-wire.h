@@ -85,6 +85,9 @@ typedef struct {
       server; /* identity NULL: made; trust empty: each other */
 } WireConfig;
 
+/* What a connection of a WireEnd calls. */
+extern const QpQuicCallbacks wire_callbacks;
+
 /* Settings that work; change what the test is about. */
 void wire_config_init (WireConfig *config);
 void wire_config_clear (WireConfig *config);
