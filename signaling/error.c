@@ -37,7 +37,7 @@ static const char *const error_strings[] = {
   [QP_SIGNALING_ERROR_CONFIG] = "bad-config",
 };
 
-G_DEFINE_QUARK (qp - signaling - error - quark, qp_signaling_error)
+G_DEFINE_QUARK (qp_signaling_error, qp_signaling_error)
 
 const char *
 qp_signaling_error_to_string (QpSignalingError code)

@@ -13,7 +13,7 @@
 
 GST_DEBUG_CATEGORY (qp_quic_debug);
 
-G_DEFINE_QUARK (qp - quic - error, qp_quic_error)
+G_DEFINE_QUARK (qp_quic_error, qp_quic_error)
 
 static void
 init_debug (void)

@@ -21,7 +21,7 @@
 
 GstDebugCategory *qp_session_debug;
 
-G_DEFINE_QUARK (qp - session - error - quark, qp_session_error)
+G_DEFINE_QUARK (qp_session_error, qp_session_error)
 
 /* --- State ---------------------------------------------------------------- */
 
