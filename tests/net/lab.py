@@ -57,14 +57,19 @@ def program(name, *places):
                  % (name, ' or '.join(places), BUILD))
 
 
+def need(*commands):
+  """Skips unless these programs are installed."""
+  for command in commands:
+    if not shutil.which(command):
+      raise Skip('%s is not installed' % command)
+
+
 def require(*commands):
   """Skips unless this is root on a machine with namespaces and the commands."""
   if os.geteuid() != 0:
     raise Skip('network namespaces need root')
   os.environ['PATH'] += ':/usr/sbin:/sbin'
-  for command in ('ip', 'nft') + commands:
-    if not shutil.which(command):
-      raise Skip('%s is not installed' % command)
+  need('ip', 'nft', *commands)
   if not os.path.exists('/dev/net/tun'):
     raise Skip('/dev/net/tun is not there')
   name = '%s%d-try' % (PREFIX, os.getpid())
@@ -433,15 +438,18 @@ class Lab:
     atexit.unregister(self.close)
 
 
-def print_logs(lab, lines=25):
+def print_logs(lab, lines=15):
   """The ends of all logs, for a failure that happens where nobody can look."""
   for process in lab.processes:
     for path in (process.out_path, process.err_path):
       if not os.path.exists(path):
         continue
       with open(path, errors='replace') as stream:
+        # Of pipe-probe's statistics the last ones are enough.
         text = stream.read().splitlines()
+        text = [line for line in text[:-1] if '"stats"' not in line[:80]
+                and '"command":"stats"' not in line] + text[-1:]
       if text:
-        print('--- %s (%s), last lines' % (os.path.basename(path), process.name))
-        print('\n'.join(line[:400] for line in text[-lines:]))
+        print('--- %s' % os.path.basename(path))
+        print('\n'.join(line[:600] for line in text[-lines:]))
   sys.stdout.flush()

@@ -62,7 +62,8 @@ class Peer:
       text = stream.read()
     complete = text[:text.rfind(b'\n') + 1]
     self.read += len(complete)
-    self.seen += [json.loads(line) for line in complete.splitlines()]
+    # Libraries print, too.
+    self.seen += [json.loads(line) for line in complete.splitlines() if line.startswith(b'{"t"')]
     return self.seen
 
   def find(self, kind, where=None, since=0):

@@ -301,5 +301,4 @@ def nothing_is_left_behind(lab):
 if __name__ == '__main__':
   run([first_byte_tells_protocols_apart, link_delay, link_jitter_keeps_order,
        link_loss_is_random_and_repeatable, link_rate_and_queue, link_black_hole_and_carrier,
-       link_carries_a_gigabit, nat_mapping_and_filtering, coturn_serves, nothing_is_left_behind],
-      commands=['turnserver'])
+       link_carries_a_gigabit, nat_mapping_and_filtering, coturn_serves, nothing_is_left_behind])

@@ -281,4 +281,4 @@ if __name__ == '__main__':
        null_within_a_second_frozen_peer, null_within_a_second_alone,
        null_within_a_second_connecting, timeout_server_unreachable, timeout_no_peer,
        timeout_no_path, wrong_room_secret, resolution_changes_in_mid_stream,
-       codec_changes_in_mid_stream], commands=['turnserver'])
+       codec_changes_in_mid_stream])

@@ -23,7 +23,7 @@ import secrets
 import signal
 import sys
 
-from lab import Lab, Skip, program, require
+from lab import Lab, Skip, need, program, require, wait_until
 
 SIGNALING_PORT = 8443
 TURN_PORT = 3478
@@ -76,11 +76,13 @@ class Network:
   def stun(self):
     return 'stun://%s:%d' % (self.server.address, TURN_PORT)
 
-  def start_signaling(self, *options, host=None, address=None):
-    """Starts quicp2p-signaling on the server and waits until it listens."""
+  def start_signaling(self, *options, host=None, everywhere=False):
+    """Starts quicp2p-signaling on the server and waits until it listens: on the
+    server's first address, or on all of both families."""
     host = host or self.server
-    args = [program('quicp2p-signaling', 'signaling'),
-            '--address', address or host.address, '--port', SIGNALING_PORT]
+    args = [program('quicp2p-signaling', 'signaling'), '--port', SIGNALING_PORT]
+    if not everywhere:
+      args += ['--address', host.address]
     if self.turn_secret:
       args += ['--turn-server', 'turn:%s:%d?transport=udp' % (self.server.address, TURN_PORT),
                '--turn-secret', self.turn_secret]
@@ -90,6 +92,7 @@ class Network:
 
   def start_coturn(self):
     """Starts a STUN and TURN server; later signaling hands out its credentials."""
+    need('turnserver')
     self.turn_secret = secrets.token_hex(16)
     lab = self.lab
     coturn = self.server.spawn('turnserver', [
@@ -104,8 +107,6 @@ class Network:
 
 def wait_port(host, process, port, kind='tcp', timeout=10):
   """Waits until something listens on port; fails if process ends before."""
-  from lab import wait_until
-
   def listening():
     if not process.running():
       raise AssertionError('%s ended: %s' % (process.name, process.output()[-2000:]))
@@ -158,6 +159,13 @@ def pair(lab):
   return network
 
 
+def internet(host, interface):
+  """A default route to where packets for addresses that lead nowhere vanish, as
+  beyond a provider's router. An error instead would close coturn's sessions."""
+  host.ip('neigh add 203.0.113.254 lladdr 02:00:00:00:00:fe dev %s nud permanent' % interface)
+  host.ip('route add default via 203.0.113.254')
+
+
 def nat(lab, camera='masquerade', viewer='masquerade', shape=None):
   """Each peer behind a router. camera, viewer: 'masquerade', 'symmetric' or None
   for a peer with a public address. shape names the access links, of which each
@@ -167,15 +175,18 @@ def nat(lab, camera='masquerade', viewer='masquerade', shape=None):
   public = lab.switch('public')
   network.server = lab.host('server', ipv6=False)
   lab.connect(network.server, 'eth0', public, ['203.0.113.1/24'])
+  internet(network.server, 'eth0')
   for number, (name, kind) in enumerate((('camera', camera), ('viewer', viewer)), 1):
     host = lab.host(name, ipv6=False)
     setattr(network, name, host)
     outside = ['203.0.113.%d/24' % (10 * number)]
     if kind is None:
       link = lab.connect(host, 'eth0', public, outside, shape.get(name))
+      internet(host, 'eth0')
     else:
       router = network.routers[name] = lab.host('router-' + name, ipv6=False)
       link = lab.connect(router, 'wan', public, outside, shape.get(name))
+      internet(router, 'wan')
       lab.wire(router, host, 'lan', 'eth0')
       router.add_address('lan', '10.%d.0.1/24' % number)
       host.add_address('eth0', '10.%d.0.2/24' % number)
