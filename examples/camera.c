@@ -68,6 +68,8 @@ send_capture_time (GstElement *bin)
   if (!extension)
     return;
   gst_rtp_header_extension_set_id (extension, 1);
+  /* Some depayloaders (GStreamer 1.22) look at the last packet only. */
+  g_object_set (extension, "every-packet", TRUE, NULL);
   g_signal_emit_by_name (pay, "add-extension", extension);
   gst_object_unref (extension);
   gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, stamp_capture_time,

@@ -80,7 +80,7 @@ trap 'exit 130' INT TERM
 export GST_PLUGIN_PATH_1_0=$PWD/build/gst${GST_PLUGIN_PATH_1_0:+:$GST_PLUGIN_PATH_1_0}
 
 # Port 0: the server takes a free one and says which.
-build/signaling/quicp2p-signaling --address 127.0.0.1 --port 0 2>"$logs/server" &
+build/signaling/quicp2p-signaling --address 127.0.0.1 --port 0 >"$logs/server" 2>&1 &
 server=$!
 for _ in $(seq 100); do
   port=$(sed -n 's/.*listening on .*:\([0-9]\{1,5\}\).*/\1/p' "$logs/server" | head -n1)

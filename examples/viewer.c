@@ -20,11 +20,13 @@
 
 #define NTP_UNIX_OFFSET (G_GUINT64_CONSTANT (2208988800) * GST_SECOND)
 
-#define VIDEO_WINDOW "decodebin ! videoconvert ! autovideosink name=screen"
+#define VIDEO_WINDOW \
+  "decodebin name=decoder ! videoconvert ! autovideosink name=screen"
 #define VIDEO_HEADLESS \
-  "decodebin ! videoconvert ! fakesink name=screen sync=true"
-#define AUDIO_SPEAKER "decodebin ! audioconvert ! audioresample ! autoaudiosink"
-#define AUDIO_HEADLESS "decodebin ! fakesink sync=true"
+  "decodebin name=decoder ! videoconvert ! fakesink name=screen sync=true"
+#define AUDIO_SPEAKER \
+  "decodebin name=decoder ! audioconvert ! audioresample ! autoaudiosink"
+#define AUDIO_HEADLESS "decodebin name=decoder ! fakesink sync=true"
 
 typedef struct {
   GMainLoop *loop;
