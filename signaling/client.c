@@ -235,11 +235,11 @@ on_retry (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* The attempt or connection ended because of @why (transfer full). */
+/* The attempt or connection ended because of @cause (transfer full). */
 static void
-fail (QpSignalingClient *client, GError *why)
+fail (QpSignalingClient *client, GError *cause)
 {
-  g_autoptr (GError) owned = why;
+  g_autoptr (GError) why = cause;
   gint64 lasted = g_get_monotonic_time () - client->joined_at;
   guint delay;
 
