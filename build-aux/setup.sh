@@ -22,7 +22,7 @@ BUILD='cc=gcc libc6-dev pkg-config=pkgconf meson=meson ninja=ninja-build
   libsoup-3.0-dev libjson-glib-dev'
 DEMO='gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
-  gstreamer1.0-x python3-imageio'
+  gstreamer1.0-x'
 TESTS='git=git python3=python3 openssl=openssl ip=iproute2 nft=nftables
   tcpdump=tcpdump turnserver=coturn ping=iputils-ping gst-inspect-1.0=gstreamer1.0-tools
   gstreamer1.0-nice clang=clang libclang-rt-dev clang-format-14=clang-format-14'
@@ -30,11 +30,11 @@ QUIC='libngtcp2-dev libngtcp2-crypto-ossl-dev libssl-dev'
 
 say () { printf 'setup: %s\n' "$*" >&2; }
 
-wanted= wishes=
+wanted= wishes= clip=
 for set; do
   case $set in
     build) wanted="$wanted $BUILD" ;;
-    demo) wanted="$wanted $DEMO" ;;
+    demo) wanted="$wanted $DEMO"; clip=yes ;;
     tests) wishes="$wishes $TESTS" ;;
     *) sed -n '3,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
@@ -75,7 +75,7 @@ quic_packages () {
   [ -n "$ossl" ] && [ -n "$ssl" ] || return 1
   dpkg --compare-versions "$ossl" ge 1.22 || return 1
   dpkg --compare-versions "$ssl" ge 3.5 || return 1
-  list="libssl-dev $(apt-cache depends --recurse --no-recommends --no-suggests \
+  list="libssl-dev libngtcp2-dev=$ossl $(apt-cache depends --recurse --no-recommends --no-suggests \
     --no-conflicts --no-breaks --no-replaces --no-enhances \
     libngtcp2-crypto-ossl-dev="$ossl" 2>/dev/null | grep '^libngtcp2' |
     sort -u | sed "s/\$/=$ossl/" | tr '\n' ' ')"
@@ -147,6 +147,8 @@ command -v apt-get >/dev/null || {
   say 'this is no Debian: see to the packages by hand:' $wanted $wishes
   exit 1
 }
+[ -z "$clip" ] || examples/clip.sh >/dev/null 2>&1 ||
+  wanted="$wanted $(examples/clip.sh --package)"
 # shellcheck disable=SC2086
 missing=$(missing_of $wanted)
 # shellcheck disable=SC2086

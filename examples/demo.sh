@@ -7,8 +7,8 @@
 #
 # Usage: examples/demo.sh [option]...
 #   --source=DEVICE|FILE|test  what the camera shows: a V4L2 device, a video
-#                              file, or a test picture with ticks (default: the
-#                              clip cockatoo.mp4 of the package python3-imageio)
+#                              file, or a test picture with ticks (default: a
+#                              clip out of a Debian package, see clip.sh)
 #   --seconds N                how long (default 20)
 #   --headless                 no window: decode, count, and write demo.png
 #                              (so it is anyway where there is no display)
@@ -51,9 +51,7 @@ die () { printf 'demo: %s\n' "$*" >&2; exit 1; }
 
 [ $setup = no ] || build-aux/setup.sh build demo
 if [ -z "$source" ]; then
-  source=$(dpkg -L python3-imageio 2>/dev/null | grep '/cockatoo\.mp4$' | head -n1) ||
-    die 'the clip cockatoo.mp4 is not there: install the package' \
-      'python3-imageio, or name another with --source'
+  source=$(examples/clip.sh) || die 'no clip; name a video with --source'
 elif [ "$source" != test ]; then
   source=$(cd "$here" && readlink -f "$source") || die 'no such source'
   [ -r "$source" ] || die "$source cannot be read"
