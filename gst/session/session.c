@@ -524,6 +524,7 @@ on_joined (QpSession *session, const QpMessage *joined)
 {
   g_clear_pointer (&session->servers, qp_ice_servers_free);
   session->servers = qp_ice_servers_new ();
+  qp_session_read_own_servers (session->config, session->servers, NULL);
   for (guint i = 0; i < joined->ice_servers->len; i++)
     qp_ice_servers_add_offered (session->servers,
         g_ptr_array_index (joined->ice_servers, i));
