@@ -570,6 +570,7 @@ clean_up (GstQuicP2PSrc *self)
 
   g_mutex_lock (&self->lock);
   producers = g_steal_pointer (&self->producers);
+  self->next_pad = 0;
   g_mutex_unlock (&self->lock);
   for (GList *walk = producers; walk; walk = walk->next)
     gst_quicp2p_producer_demolish (walk->data);

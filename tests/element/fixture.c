@@ -43,7 +43,10 @@ count_at (Pipe *pipe, const char *name, guint index)
 
   if (!element)
     return;
-  pad = gst_element_get_static_pad (element, "sink");
+  /* Lists that an element cannot take whole pass its sink pad twice. */
+  pad = gst_element_get_static_pad (element, "src");
+  if (!pad)
+    pad = gst_element_get_static_pad (element, "sink");
   gst_pad_add_probe (pad,
       GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, count,
       &pipe->counts[index], NULL);
