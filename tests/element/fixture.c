@@ -34,22 +34,27 @@ count (GstPad *pad, GstPadProbeInfo *info, gpointer counter)
   return GST_PAD_PROBE_OK;
 }
 
-static void
-count_at (Pipe *pipe, const char *name, guint index)
+void
+pipe_count_at (Pipe *pipe, GstElement *element, guint index)
 {
-  g_autoptr (GstElement)
-      element = gst_bin_get_by_name (GST_BIN (pipe->pipeline), name);
-  g_autoptr (GstPad) pad = NULL;
-
-  if (!element)
-    return;
   /* Lists that an element cannot take whole pass its sink pad twice. */
-  pad = gst_element_get_static_pad (element, "src");
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (element, "src");
+
   if (!pad)
     pad = gst_element_get_static_pad (element, "sink");
   gst_pad_add_probe (pad,
       GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, count,
       &pipe->counts[index], NULL);
+}
+
+static void
+count_at_name (Pipe *pipe, const char *name, guint index)
+{
+  g_autoptr (GstElement)
+      element = gst_bin_get_by_name (GST_BIN (pipe->pipeline), name);
+
+  if (element)
+    pipe_count_at (pipe, element, index);
 }
 
 Pipe *
@@ -75,11 +80,11 @@ pipe_new (const char *description, ...)
   }
   pipe->bus = gst_element_get_bus (pipe->pipeline);
 
-  count_at (pipe, "count", 0);
+  count_at_name (pipe, "count", 0);
   for (guint i = 0; i < G_N_ELEMENTS (pipe->counts); i++) {
     g_autofree char *name = g_strdup_printf ("count_%u", i);
 
-    count_at (pipe, name, i);
+    count_at_name (pipe, name, i);
   }
   return pipe;
 }

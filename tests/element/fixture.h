@@ -34,6 +34,8 @@ GstElement *pipe_get (Pipe *pipe, const char *name);
 /* (transfer full): a copy of the `stats` of the element of that name. */
 GstStructure *pipe_get_stats (Pipe *pipe, const char *name);
 
+/* Counts what leaves the element, or enters it where nothing leaves. */
+void pipe_count_at (Pipe *pipe, GstElement *element, guint index);
 gint pipe_get_count (Pipe *pipe, guint index);
 /* Until @n more buffers than now have been counted. */
 void pipe_wait_for_buffers (Pipe *pipe, guint index, gint n);

@@ -139,6 +139,36 @@ GST_START_TEST (test_two_viewers)
 }
 GST_END_TEST
 
+/* As gst-play-1.0 does it. */
+GST_START_TEST (test_playbin)
+{
+  static const char *const players[] = { "playbin", "playbin3" };
+  g_autofree char *uri = fixture_new_uri ();
+  g_autofree char *played = g_strconcat (uri, "?latency=100", NULL);
+  g_autoptr (Pipe)
+      camera = start (pipe_new (JPEG "sink.sink_0 " OPUS "sink.sink_1 " CAMERA,
+          uri));
+  Pipe viewer = { 0 };
+  GstElement *video_sink = gst_element_factory_make ("fakesink", "count_0");
+  GstElement *audio_sink = gst_element_factory_make ("fakesink", "count_1");
+
+  viewer.pipeline = gst_element_factory_make (players[__i__], NULL);
+  viewer.bus = gst_element_get_bus (viewer.pipeline);
+  g_object_set (video_sink, "sync", TRUE, NULL);
+  g_object_set (audio_sink, "sync", TRUE, NULL);
+  pipe_count_at (&viewer, video_sink, 0);
+  pipe_count_at (&viewer, audio_sink, 1);
+  g_object_set (viewer.pipeline, "uri", played, "video-sink", video_sink,
+      "audio-sink", audio_sink, NULL);
+  start (&viewer);
+  pipe_wait_for_buffers (&viewer, 0, 30);
+  pipe_wait_for_buffers (&viewer, 1, 30);
+  fail_unless (pipe_time_set_state (&viewer, GST_STATE_NULL) < 1000);
+  gst_object_unref (viewer.bus);
+  gst_object_unref (viewer.pipeline);
+}
+GST_END_TEST
+
 /* --- Latency --------------------------------------------------------------- */
 
 typedef struct {
@@ -702,6 +732,7 @@ streams_suite (void)
   tcase_add_test (tcase, test_sound_and_picture);
   tcase_add_loop_test (tcase, test_unlinked_pad, 0, 2);
   tcase_add_test (tcase, test_two_viewers);
+  tcase_add_loop_test (tcase, test_playbin, 0, 2);
   tcase_add_loop_test (tcase, test_latency, 0, 2);
   tcase_add_test (tcase, test_pad_latency_query);
   tcase_add_loop_test (tcase, test_eos, 0, 2);
