@@ -25,6 +25,11 @@
  * second (RFC 9002, 6.2.2). */
 #define INITIAL_RTT (100 * NGTCP2_MILLISECONDS)
 
+/* How long we may hold an acknowledgement back. It is part of the peer's PTO
+ * (RFC 9002, 6.2.1), and so of what the loss of a frame's last packet costs;
+ * the default is 25 ms. Under load every second packet is acknowledged anyway. */
+#define MAX_ACK_DELAY (5 * NGTCP2_MILLISECONDS)
+
 /* First Initials that may come to nothing before we stop trying: each costs a
  * handshake's first flight. */
 #define MAX_REFUSED_INITIALS 16
@@ -93,6 +98,7 @@ fill_params (QpQuic *quic, ngtcp2_transport_params *params)
   params->initial_max_streams_uni = MAX_STREAMS_UNI;
   params->initial_max_streams_bidi = MAX_STREAMS_BIDI;
   params->max_idle_timeout = quic->idle_timeout;
+  params->max_ack_delay = MAX_ACK_DELAY;
   params->active_connection_id_limit = ACTIVE_CID_LIMIT;
   params->max_datagram_frame_size = MAX_DATAGRAM_FRAME;
   /* The QUIC bit tells QUIC from STUN on the same socket (RFC 9443). */

@@ -2,7 +2,9 @@
 /* How fast two connections in one thread move RTP-like packets over memory,
  * and what a gigabyte costs in CPU time, both ends and the copying between
  * them together.  With a loss rate and a delay it compares the congestion
- * controllers.  Prints one line per run; measures, judges nothing. */
+ * controllers.  With --camera it sends frames at a bit rate instead and tells
+ * how long a whole frame takes beyond the wire's delay.  Prints one line per
+ * run; measures, judges nothing. */
 #include "tests/unit/quic-wire.h"
 
 #include <gst/gst.h>
@@ -19,6 +21,8 @@ static gint delay_ms = 0;
 static gdouble loss_percent = 0;
 static gint rate_mbps = 0;
 static gint payload = 1200;
+static gint camera_mbps = 0;
+static gint fps = 30;
 static char *controller = NULL;
 static char *mapping = NULL;
 
@@ -32,6 +36,9 @@ static const GOptionEntry entries[] = {
   { "rate", 'r', 0, G_OPTION_ARG_INT, &rate_mbps, "Rate of the link (0: none)",
       "MBPS" },
   { "payload", 'p', 0, G_OPTION_ARG_INT, &payload, "UDP payload", "BYTES" },
+  { "camera", 0, 0, G_OPTION_ARG_INT, &camera_mbps,
+      "Send frames at this bit rate", "MBPS" },
+  { "fps", 0, 0, G_OPTION_ARG_INT, &fps, "Frames per second of it", "N" },
   { "cc", 'c', 0, G_OPTION_ARG_STRING, &controller, "cubic, reno or bbr",
       "NAME" },
   { "mapping", 'm', 0, G_OPTION_ARG_STRING, &mapping,
@@ -121,6 +128,98 @@ connect_wire (void)
   return wire;
 }
 
+/* --- a camera ---------------------------------------------------------------- */
+
+static GArray *latencies;    /* of gint64, µs beyond the delay */
+static GHashTable *departed; /* stream → when its frame was written */
+
+static void
+on_frame_data (WireEnd *end, gint64 stream)
+{
+  gint64 now = g_get_monotonic_time ();
+  gint64 *when = g_hash_table_lookup (departed, &stream);
+  gint64 took;
+
+  if (when == NULL || !wire_get_stream (end, stream)->fin)
+    return;
+  took = now - *when - (gint64) delay_ms * 1000;
+  g_array_append_val (latencies, took);
+}
+
+static gint
+compare_times (gconstpointer a, gconstpointer b)
+{
+  gint64 left = *(const gint64 *) a, right = *(const gint64 *) b;
+
+  return left < right ? -1 : left > right;
+}
+
+static void
+send_frame (Wire *wire, guint number)
+{
+  gsize average = (gsize) camera_mbps * 1000000 / 8 / fps;
+  /* Every 60th is a keyframe, five times as large. */
+  gsize size = number % 60 == 0 ? 5 * average : average;
+  g_autofree guint8 *zeros = g_malloc0 (PACKET_SIZE);
+  gint64 *id = g_new (gint64, 1), *when = g_new (gint64, 1);
+  gsize at;
+
+  *id = qp_quic_open (wire->client.quic, FALSE, QP_PRIORITY_VIDEO);
+  *when = g_get_monotonic_time ();
+  for (at = 0; at < size; at += PACKET_SIZE) {
+    g_autoptr (GBytes) packet = g_bytes_new (zeros, PACKET_SIZE);
+
+    qp_quic_write (wire->client.quic, *id, packet, at + PACKET_SIZE >= size);
+  }
+  g_hash_table_insert (departed, id, when);
+  qp_quic_flush (wire->client.quic);
+}
+
+static double
+percentile (guint percent)
+{
+  return g_array_index (latencies, gint64,
+             MIN (latencies->len - 1, latencies->len * percent / 100)) /
+      1e3;
+}
+
+static void
+run_camera (void)
+{
+  Wire *wire = connect_wire ();
+  gint64 start = g_get_monotonic_time ();
+  guint number = 0;
+  double cpu = cpu_seconds ();
+  QpQuicInfo info;
+
+  latencies = g_array_new (FALSE, FALSE, sizeof (gint64));
+  departed = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free,
+      g_free);
+  wire->server.keep = TRUE;
+  wire->server.on_data = on_frame_data;
+  while (number < (guint) (seconds * fps)) {
+    if (g_get_monotonic_time () >= start + (gint64) number * 1000000 / fps)
+      send_frame (wire, number++);
+    g_main_context_iteration (wire->context, FALSE);
+    g_usleep (20); /* a finer clock than poll()'s */
+  }
+  wire_run_for (wire, 500);
+  g_array_sort (latencies, compare_times);
+  qp_quic_get_info (wire->client.quic, &info);
+  g_print ("%s camera %d Mb/s %d fps rtt=%d ms loss=%.1f%%: %u of %u frames, "
+           "beyond the delay: p50 %.2f ms, p90 %.2f ms, p99 %.2f ms, max %.2f "
+           "ms; CPU %.0f%%, srtt %.2f ms, rttvar %.2f ms, PTO %.2f ms, "
+           "cwnd %" G_GUINT64_FORMAT " kB\n",
+      controller != NULL ? controller : "bbr", camera_mbps, fps, 2 * delay_ms,
+      loss_percent, latencies->len, number, percentile (50), percentile (90),
+      percentile (99), percentile (100), 100 * (cpu_seconds () - cpu) / seconds,
+      info.srtt_us / 1e3, info.rttvar_us / 1e3, info.pto_us / 1e3,
+      info.cwnd / 1000);
+  g_hash_table_unref (departed);
+  g_array_unref (latencies);
+  wire_free (wire);
+}
+
 static void
 run (void)
 {
@@ -172,6 +271,9 @@ main (int argc, char **argv)
     g_printerr ("%s\n", error->message);
     return 2;
   }
-  run ();
+  if (camera_mbps > 0)
+    run_camera ();
+  else
+    run ();
   return 0;
 }
