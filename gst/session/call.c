@@ -188,12 +188,12 @@ on_rtcp (gpointer flow, GstBuffer *buffer, gpointer user)
 }
 
 static void
-on_keyframe (QpTrack *track, gpointer user)
+on_keyframe (QpTrack *track, gboolean newcomer, gpointer user)
 {
   QpCall *call = user;
 
   if (!is_over (call))
-    call->callbacks.keyframe (track, call->user);
+    call->callbacks.keyframe (track, newcomer, call->user);
 }
 
 static void

@@ -56,7 +56,7 @@ typedef struct {
   void (*message) (QpCall *call, const QpMessage *message, gpointer user);
   /* A pair was selected, or another one. */
   void (*path_changed) (QpCall *call, gpointer user);
-  void (*keyframe) (QpTrack *track, gpointer user);
+  void (*keyframe) (QpTrack *track, gboolean newcomer, gpointer user);
   void (*rtp) (gpointer flow, GstBufferList *list, gpointer user);
   void (*rtcp) (gpointer flow, GstBuffer *buffer, gpointer user);
 } QpCallCallbacks;

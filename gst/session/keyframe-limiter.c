@@ -3,41 +3,46 @@
 #include "session/keyframe-limiter.h"
 
 void
-qp_keyframe_limiter_init (QpKeyframeLimiter *limiter, gint64 interval_us)
+qp_keyframe_limiter_init (QpKeyframeLimiter *limiter)
 {
-  g_assert (interval_us > 0);
-
-  *limiter = (QpKeyframeLimiter){ .interval_us = interval_us };
+  *limiter = (QpKeyframeLimiter){ 0 };
 }
 
-gboolean
-qp_keyframe_limiter_ask (QpKeyframeLimiter *limiter, gint64 now_us)
+static void
+pass (QpKeyframeLimiter *limiter, gint64 now_us)
 {
-  if (limiter->asked && now_us - limiter->last_us < limiter->interval_us) {
-    limiter->pending = TRUE;
-    return FALSE;
-  }
-
   limiter->asked = TRUE;
   limiter->pending = FALSE;
   limiter->last_us = now_us;
-  return TRUE;
+}
+
+gboolean
+qp_keyframe_limiter_ask (QpKeyframeLimiter *limiter, gint64 now_us,
+    gboolean newcomer)
+{
+  gint64 due = limiter->last_us +
+      (newcomer ? QP_KEYFRAME_NEWCOMER_US : QP_KEYFRAME_INTERVAL_US);
+
+  if (!limiter->asked || now_us >= due) {
+    pass (limiter, now_us);
+    return TRUE;
+  }
+  limiter->due_us = limiter->pending ? MIN (limiter->due_us, due) : due;
+  limiter->pending = TRUE;
+  return FALSE;
 }
 
 gint64
 qp_keyframe_limiter_due (const QpKeyframeLimiter *limiter)
 {
-  return limiter->pending ? limiter->last_us + limiter->interval_us : -1;
+  return limiter->pending ? limiter->due_us : -1;
 }
 
 gboolean
 qp_keyframe_limiter_poll (QpKeyframeLimiter *limiter, gint64 now_us)
 {
-  return limiter->pending && qp_keyframe_limiter_ask (limiter, now_us);
-}
-
-void
-qp_keyframe_limiter_answered (QpKeyframeLimiter *limiter)
-{
-  limiter->pending = FALSE;
+  if (!limiter->pending || now_us < limiter->due_us)
+    return FALSE;
+  pass (limiter, now_us);
+  return TRUE;
 }

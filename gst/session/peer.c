@@ -536,11 +536,11 @@ on_message (QpCall *call, const QpMessage *message, gpointer user)
 }
 
 static void
-on_keyframe (QpTrack *track, gpointer user)
+on_keyframe (QpTrack *track, gboolean newcomer, gpointer user)
 {
   QpPeer *peer = user;
 
-  qp_session_keyframe (peer->session, track);
+  qp_session_keyframe (peer->session, track, newcomer);
 }
 
 static const QpCallCallbacks call_callbacks = {

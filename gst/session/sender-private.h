@@ -34,7 +34,7 @@ extern const QpMappingOps qp_mapping_datagram;
 struct _QpSender {
   GMainContext *context;
   QpQuic *quic;
-  void (*keyframe) (QpTrack *track, gpointer user);
+  void (*keyframe) (QpTrack *track, gboolean newcomer, gpointer user);
   gpointer user;
 
   GHashTable *flows;   /* QpTrack* → QpOutFlow* (owned) */

@@ -76,7 +76,8 @@ qp_out_flow_ack_grace (const QpOutFlow *flow)
 
 QpSender *
 qp_sender_new (GMainContext *context, QpQuic *quic,
-    void (*keyframe) (QpTrack *track, gpointer user), gpointer user)
+    void (*keyframe) (QpTrack *track, gboolean newcomer, gpointer user),
+    gpointer user)
 {
   QpSender *sender = g_new0 (QpSender, 1);
 
@@ -159,7 +160,7 @@ qp_sender_set_flow (QpSender *sender, QpTrack *track, guint64 flow_id)
   flow->need_key = flow->has_deltas;
   flow->in_frame = flow->skipping = FALSE;
   if (flow->need_key)
-    sender->keyframe (track, sender->user);
+    sender->keyframe (track, TRUE, sender->user);
 }
 
 void
@@ -174,7 +175,7 @@ qp_out_flow_lost (QpOutFlow *flow, guint frames)
   flow->counters.frames_cancelled += frames;
   if (frames > 0 && flow->has_deltas) {
     flow->need_key = TRUE;
-    flow->sender->keyframe (flow->track, flow->sender->user);
+    flow->sender->keyframe (flow->track, FALSE, flow->sender->user);
   }
 }
 
@@ -261,7 +262,7 @@ frame_is_sent (QpOutFlow *flow, const QpChunk *chunk)
     flow->skipping = flow->need_key && !chunk->key;
     if (flow->skipping) {
       flow->counters.frames_skipped++;
-      flow->sender->keyframe (flow->track, flow->sender->user);
+      flow->sender->keyframe (flow->track, FALSE, flow->sender->user);
     } else {
       flow->need_key = FALSE;
       flow->counters.frames++;

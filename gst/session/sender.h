@@ -26,7 +26,8 @@ typedef struct {
 /* `keyframe` is called when a frame that others need was lost or a keyframe is
  * awaited; many calls in a row are fine. */
 QpSender *qp_sender_new (GMainContext *context, QpQuic *quic,
-    void (*keyframe) (QpTrack *track, gpointer user), gpointer user);
+    void (*keyframe) (QpTrack *track, gboolean newcomer, gpointer user),
+    gpointer user);
 void qp_sender_free (QpSender *sender);
 
 /* Starts sending `track` as `flow_id`, at its next frame (video: keyframe). A

@@ -5,7 +5,6 @@
 #pragma once
 
 #include "session/ice-servers.h"
-#include "session/keyframe-limiter.h"
 #include "session/peer.h"
 #include "session/session.h"
 #include "session/track.h"
@@ -58,20 +57,20 @@ struct _QpSession {
   gboolean was_connected;
   GError *last_error; /* of a call, for the connect timeout */
 
-  GPtrArray *peers;      /* of QpPeer* (owned), in order of arrival */
-  QpPeer *selected;      /* consumer: the one that is played; NULL: none yet */
-  GPtrArray *tracks;     /* of QpTrack* (owned) */
-  GHashTable *keyframes; /* QpTrack* → QpKeyframeLimiter* */
-  guint64 next_media;    /* the next media number */
+  GPtrArray *peers;   /* of QpPeer* (owned), in order of arrival */
+  QpPeer *selected;   /* consumer: the one that is played; NULL: none yet */
+  GPtrArray *tracks;  /* of QpTrack* (owned) */
+  guint64 next_media; /* the next media number */
   guint64 keyframe_requests;
 
-  GQueue retired;   /* of calls to be freed from an idle */
-  GSource *retire;  /* that idle */
-  GSource *review;  /* an idle: qp_session_review() was called */
-  guint open_paths; /* retired calls whose relays are not given back yet */
-  GSource *wake;    /* the tracks' queues are not empty */
-  GSource *tick;    /* every 100 ms */
-  GSource *drain;   /* every 10 ms while a track ends */
+  GQueue retired;     /* of calls to be freed from an idle */
+  GSource *retire;    /* that idle */
+  GSource *review;    /* an idle: qp_session_review() was called */
+  guint open_paths;   /* retired calls whose relays are not given back yet */
+  GSource *keyframes; /* a request for a keyframe is due */
+  GSource *wake;      /* the tracks' queues are not empty */
+  GSource *tick;      /* every 100 ms */
+  GSource *drain;     /* every 10 ms while a track ends */
   GSource *connect_timeout, *producer_timeout;
   gboolean leaving;
 
@@ -79,7 +78,40 @@ struct _QpSession {
   GstStructure *stats; /* the newest snapshot */
 };
 
-/* --- session.c, for peers ------------------------------------------------ */
+/* --- session.c ------------------------------------------------------------- */
+
+void qp_session_set_state (QpSession *session, QpSessionState state,
+    const char *reason);
+/* Gives up: tells the members. Peers stay as they are until these leave. */
+void qp_session_fail (QpSession *session, const GError *error);
+/* (transfer full): attached to the session's context. */
+GSource *qp_session_add_timeout (QpSession *session, guint ms,
+    GSourceFunc func);
+/* Destroys and forgets a source; NULL is fine. */
+void qp_clear_source (GSource **source);
+/* Any other thread: runs `func` on the transport thread, which never waits for
+ * anybody, so that this is short. */
+void qp_session_call_and_wait (QpSession *session,
+    void (*func) (QpSession *session, gpointer data), gpointer data);
+
+/* --- review.c -------------------------------------------------------------- */
+
+void qp_session_start_connect_timeout (QpSession *session);
+/* To be called now and then: looks for a successor of a silent producer. */
+void qp_session_watch_silence (QpSession *session, gint64 now);
+
+/* --- session-signaling.c --------------------------------------------------- */
+
+gboolean qp_session_start_server (QpSession *session, GError **error);
+gboolean qp_session_start_client (QpSession *session, GError **error);
+
+/* --- session-tracks.c ------------------------------------------------------ */
+
+void qp_session_init_tracks (QpSession *session);
+/* Frees the track, a QpTrack. */
+void qp_session_forget_track (QpSession *session, gpointer track);
+
+/* --- For peers -------------------------------------------------------------- */
 
 QpMember *qp_session_get_producer (QpSession *session);
 QpMember *qp_session_get_consumer (QpSession *session);
@@ -95,7 +127,9 @@ void qp_session_review (QpSession *session);
 void qp_session_call_failed (QpSession *session, QpPeer *peer,
     const GError *error);
 void qp_session_post (QpSession *session, GstStructure *message);
-void qp_session_keyframe (QpSession *session, QpTrack *track);
+/* A peer needs a keyframe: it has just come, or it lost a frame. */
+void qp_session_keyframe (QpSession *session, QpTrack *track,
+    gboolean newcomer);
 /* The settings of a new call with `peer`; `path` borrows from the session. */
 void qp_session_fill_call_config (QpSession *session, QpCallConfig *config);
 const char *qp_session_get_own_id (QpSession *session);

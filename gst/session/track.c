@@ -60,6 +60,7 @@ qp_track_new (const QpTrackConfig *config, gpointer user,
   track->wake_data = wake_data;
   track->pending = g_ptr_array_new ();
   qp_frame_tracker_init (&track->tracker, QP_FRAME_KIND_OTHER);
+  qp_keyframe_limiter_init (&track->keyframes);
   g_mutex_init (&track->lock);
   g_cond_init (&track->drained);
   g_queue_init (&track->queue);

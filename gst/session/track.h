@@ -9,6 +9,7 @@
 #pragma once
 
 #include "session/frame-tracker.h"
+#include "session/keyframe-limiter.h"
 #include "session/session.h"
 
 G_BEGIN_DECLS
@@ -82,7 +83,8 @@ struct _QpTrack {
   GstCaps *caps;        /* announced, NULL before any */
   guint64 media_number; /* grows with each change of caps; names the flow */
   gboolean announced;   /* part of the media description now */
-  gint64 end_by_us;     /* draining until then; 0: not ending */
+  QpKeyframeLimiter keyframes;
+  gint64 end_by_us; /* draining until then; 0: not ending */
 };
 
 QpTrack *qp_track_new (const QpTrackConfig *config, gpointer user,
