@@ -78,6 +78,7 @@ struct _GstQuicP2PSrc {
   GMutex lock;      /* guards the fields below */
   guint latency_ms; /* used from the next producer on */
   GList *producers; /* of GstQuicP2PProducer*, referenced */
+  GList *live;      /* of GstQuicP2PTrack*, referenced: what the session has */
   GList *pads;      /* of GstQuicP2PSrcPad*, referenced */
   guint next_pad;
   guint next_producer;
@@ -169,6 +170,12 @@ static void
 track_unref (gpointer data)
 {
   gst_quicp2p_track_unref (data);
+}
+
+static void
+producer_unref (gpointer data)
+{
+  gst_quicp2p_producer_unref (data);
 }
 
 /* --- Exposing pads: streaming threads ------------------------------------- */
@@ -422,17 +429,18 @@ on_remote_track_added (QpRemoteTrack *remote, gpointer user)
 
   if (producer)
     track = gst_quicp2p_producer_add_track (producer, remote);
-  if (producer && !track) {
-    g_mutex_lock (&self->lock);
+  g_mutex_lock (&self->lock);
+  if (track)
+    self->live = g_list_prepend (self->live, track);
+  else if (producer)
     *gst_quicp2p_producer_live (producer) -= 1;
-    g_mutex_unlock (&self->lock);
-  }
+  g_mutex_unlock (&self->lock);
+  qp_remote_track_set_user (remote, track);
   if (!track)
     GST_ELEMENT_WARNING (self, CORE, FAILED,
         ("The stream %s of %s cannot be shown",
             qp_remote_track_get_mid (remote), peer.name ? peer.name : peer.id),
         ("rtpbin refused it"));
-  qp_remote_track_set_user (remote, track);
 }
 
 static void
@@ -489,6 +497,7 @@ on_remote_track_removed (QpRemoteTrack *remote, QpTrackEnd end, gpointer user)
     return;
   qp_remote_track_set_user (remote, NULL);
   g_mutex_lock (&self->lock);
+  self->live = g_list_remove (self->live, track);
   *gst_quicp2p_producer_live (track->producer) -= 1;
   track->pad_goes = end == QP_TRACK_REPLACED;
   g_mutex_unlock (&self->lock);
@@ -561,20 +570,21 @@ static const QpSessionCallbacks callbacks = {
 
 /* --- State, events and queries -------------------------------------------- */
 
-/* Nothing is left for the transport thread to call us about, and no data flows.
- * The session's own references to tracks went with its callbacks. */
+/* The session is gone, and no data flows. */
 static void
 clean_up (GstQuicP2PSrc *self)
 {
-  GList *producers;
+  GList *producers, *live;
 
   g_mutex_lock (&self->lock);
   producers = g_steal_pointer (&self->producers);
+  live = g_steal_pointer (&self->live);
   self->next_pad = 0;
   g_mutex_unlock (&self->lock);
   for (GList *walk = producers; walk; walk = walk->next)
     gst_quicp2p_producer_demolish (walk->data);
-  g_list_free_full (producers, (GDestroyNotify) gst_quicp2p_producer_unref);
+  g_list_free_full (producers, producer_unref);
+  g_list_free_full (live, track_unref);
 
   for (;;) {
     g_autoptr (GstQuicP2PSrcPad) pad = NULL;
