@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#define MAX_REASON 128 /* bytes of a peer's reason that are shown */
+#define MAX_REASON 128     /* bytes of a peer's reason that are shown */
+#define MAX_OWN_REASON 256 /* bytes that are sent: they must fit in a packet */
 
 /* RFC 9001, 4.8: TLS alerts as transport error codes. */
 #define CRYPTO_ERROR_FIRST 0x100
@@ -258,7 +259,7 @@ qp_quic_handle_result (QpQuic *quic, int result, const char *what)
 void
 qp_quic_do_close (QpQuic *quic, guint64 code, const char *reason)
 {
-  gsize size = reason != NULL ? strlen (reason) : 0;
+  gsize size = reason != NULL ? MIN (strlen (reason), MAX_OWN_REASON) : 0;
   ngtcp2_ccerr ccerr;
 
   if (quic->state >= QP_QUIC_CLOSING)

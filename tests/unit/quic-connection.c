@@ -529,9 +529,11 @@ test_close_lost (void)
   Wire *wire = wire_new_established (15, 20000);
   g_autoptr (GBytes) data = make_bytes (1, 1000);
   gint64 id = qp_quic_open (wire->client.quic, FALSE, QP_PRIORITY_VIDEO);
+  /* Longer than a packet. */
+  g_autofree char *reason = g_strnfill (5000, 'x');
 
   wire->paths[0].down = TRUE;
-  qp_quic_close (wire->server.quic, 7, NULL);
+  qp_quic_close (wire->server.quic, 7, reason);
   wire->paths[0].down = FALSE;
   g_assert_true (qp_quic_write (wire->client.quic, id, data, TRUE));
   qp_quic_flush (wire->client.quic);
