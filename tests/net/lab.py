@@ -332,10 +332,11 @@ class Link:
       raise LabError('linkem: %s (for %s)' % (reply, command))
     return reply
 
-  def set(self, command):
-    """One command of linkem.c, such as 'both delay 10 loss 2'."""
-    self.process.send(command)
-    self._reply(command)
+  def set(self, commands):
+    """Commands of linkem.c, such as 'both delay 10 loss 2; b rate 1000000'."""
+    for command in commands.split(';'):
+      self.process.send(command)
+      self._reply(command)
 
   def stats(self):
     self.process.send('stats')
@@ -385,7 +386,7 @@ class Lab:
   def connect(self, host, interface, switch, addresses=(), shape=None):
     """Gives host an interface on switch; returns its Link if shape is not None.
 
-    shape is a command of linkem, '' for a perfect link that is shaped later.
+    shape is commands for linkem, '' for a perfect link that is shaped later.
     """
     link = None
     if shape is None:

@@ -31,18 +31,39 @@ print_pad (const char *type, GstPad *pad)
   probe_json_print (builder);
 }
 
-/* Only one sink is tapped: a description with several is none for a pad. */
 static ProbeTap *
 tap_sink (GstBin *bin, const char *name)
 {
-  g_autoptr (GstIterator) sinks = gst_bin_iterate_sinks (bin);
-  g_auto (GValue) item = G_VALUE_INIT;
+  g_autoptr (GstElement) sink = gst_bin_get_by_name (bin, "out");
   g_autoptr (GstPad) pad = NULL;
 
-  if (gst_iterator_next (sinks, &item) != GST_ITERATOR_OK)
-    return NULL;
-  pad = gst_element_get_static_pad (g_value_get_object (&item), "sink");
+  if (sink)
+    pad = gst_element_get_static_pad (sink, "sink");
   return pad ? probe_tap_new_for_pad (pad, name) : NULL;
+}
+
+/* Not gst_parse_bin_from_description()'s own way: before a delayed link is made
+ * the sink's pad is unlinked as well. */
+static GstElement *
+make_bin (const char *description, GError **error)
+{
+  GstElement *bin = gst_parse_bin_from_description (description, FALSE, error);
+  g_autoptr (GstElement) first = NULL;
+  g_autoptr (GstPad) entry = NULL;
+
+  if (!bin)
+    return NULL;
+  first = gst_bin_get_by_name (GST_BIN (bin), "in");
+  if (first)
+    entry = gst_element_get_static_pad (first, "sink");
+  if (!entry) {
+    g_set_error (error, GST_CORE_ERROR, GST_CORE_ERROR_PAD,
+        "no element named in with a sink pad in '%s'", description);
+    gst_object_unref (bin);
+    return NULL;
+  }
+  gst_element_add_pad (bin, gst_ghost_pad_new ("sink", entry));
+  return bin;
 }
 
 static void
@@ -58,7 +79,7 @@ on_pad_added (GstElement *element, GstPad *pad, ProbePlug *plug)
   if (gst_pad_get_direction (pad) != GST_PAD_SRC)
     return;
   print_pad ("pad-added", pad);
-  bin = gst_parse_bin_from_description (plug->description, TRUE, &error);
+  bin = make_bin (plug->description, &error);
   if (!bin) {
     GST_ELEMENT_ERROR (element, CORE, FAILED, ("%s", error->message), (NULL));
     return;

@@ -9,8 +9,8 @@
 typedef struct _ProbePlug ProbePlug;
 
 /* `spec` is ELEMENT=DESCRIPTION; the description begins with what takes the
- * pad and ends with a sink. Each one made is a bin plug0, plug1…; what enters
- * its sink is counted, and stays so after it is gone. Prints "pad-added" and
+ * pad, named in, and ends with a sink named out. Each one made is a bin plug0, plug1…;
+ * what enters its sink is counted, and stays so after it is gone. Prints "pad-added" and
  * "pad-removed". */
 ProbePlug *probe_plug_new (GstBin *pipeline, const char *spec, GError **error);
 /* Adds the counts of all of them, named plug0.sink, plug1.sink… */

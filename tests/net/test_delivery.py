@@ -11,7 +11,10 @@ from harness import expect, run
 from peers import AUDIO, Peer, camera, properties, read_units, viewer
 
 CLIPS = '/usr/lib/python3/dist-packages/imageio/resources/images/cockatoo.mp4'
-SECONDS = 10
+SECONDS = 6
+# One form of NAL unit prefix, and parameter sets in each keyframe, so that there
+# is one way to write each access unit.
+UNITS = 'h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au'
 
 
 def units_source():
@@ -22,25 +25,33 @@ def units_source():
     source = ('videotestsrc pattern=snow is-live=true num-buffers=280 ! '
               'video/x-raw,format=I420,width=640,height=360,framerate=20/1 ! x264enc '
               'tune=zerolatency speed-preset=ultrafast key-int-max=40 bitrate=1500 ! h264parse')
-  # One form of NAL unit prefix, and parameter sets in each keyframe, so that
-  # there is one way to write each access unit.
-  return source + (' ! h264parse config-interval=-1 ! '
-                   'video/x-h264,stream-format=byte-stream,alignment=au ! identity name=tap')
+  return source + ' ! ' + UNITS + ' ! identity name=tap'
+
+
+def parameter_sets_only(data):
+  """Whether it is nothing but sequence and picture parameter sets."""
+  return all(unit[0] & 31 in (7, 8) for unit in data.split(b'\0\0\0\1')[1:])
+
+
+def same_unit(sent, got):
+  """Byte for byte; the depayloader, which knows the parameter sets from the caps
+  as well, puts them in front of keyframes."""
+  return got.endswith(sent) and parameter_sets_only(got[:len(got) - len(sent)])
 
 
 def units_compare(lab, mapping):
-  """The viewer's units are the camera's from some unit on to the last."""
+  """The viewer's units are the camera's from some keyframe on to the last."""
   sent = [unit for _, unit in read_units(lab.file('sent-' + mapping))]
   got = [unit for _, unit in read_units(lab.file('got-' + mapping))]
   expect(len(sent) >= 200, '%s: the camera sent only %d units', mapping, len(sent))
-  expect(len(got) > len(sent) * 3 / 4, '%s: %d of %d units came', mapping, len(got), len(sent))
-  if got != sent[len(sent) - len(got):]:
-    known = set(sent)
-    strange = [i for i, unit in enumerate(got) if unit not in known]
-    missing = [i for i, unit in enumerate(sent) if unit not in set(got)]
-    raise AssertionError('%s: of %d sent and %d received units, these received ones were never '
-                         'sent: %s; these sent ones did not come: %s'
-                         % (mapping, len(sent), len(got), strange[:20], missing[:40]))
+  expect(len(got) > len(sent) / 2, '%s: %d of %d units came', mapping, len(got), len(sent))
+  tail = sent[len(sent) - len(got):]
+  wrong = [i for i, (one, other) in enumerate(zip(tail, got)) if not same_unit(one, other)]
+  if wrong:
+    missing = [i for i, unit in enumerate(tail) if not any(same_unit(unit, one) for one in got)]
+    raise AssertionError('%s: of %d sent units %d came; of the last %d, these did not: %s; '
+                         'not what was sent in their place: %s'
+                         % (mapping, len(sent), len(got), len(got), missing[:40], wrong[:20]))
   print('%s: the last %d of %d access units came, byte for byte, %d bytes'
         % (mapping, len(got), len(sent), sum(map(len, got))))
 
@@ -83,7 +94,7 @@ def units_at_two_percent_loss(lab):
 
 def slow_viewer_beside_a_fast_one(lab):
   """1.5 Mb/s of video; the slow one's line carries a third of it."""
-  network = topology.lan(lab, viewers=2, shape={'viewer2': 'both delay 10 b rate 500000 queue 30000'})
+  network = topology.lan(lab, viewers=2, shape={'viewer2': 'both delay 10; b rate 500000 queue 30000'})
   network.start_signaling()
   source = ('videotestsrc is-live=true pattern=snow ! '
             'video/x-raw,format=I420,width=320,height=240,framerate=30/1 ! x264enc '
@@ -103,7 +114,7 @@ def slow_viewer_beside_a_fast_one(lab):
   expect(slow.process.running() and not slow.find('error'), 'the slow one failed: %s', slow.errors())
   peers = sender.stats()['peers']
   expect(len(peers) == 2, 'the camera has %d viewers', len(peers))
-  cancelled = sorted(sum(flow['frames-cancelled'] + flow['packets-dropped']
+  cancelled = sorted(sum(flow['frames-cancelled'] + flow['frames-skipped']
                          for flow in peer['flows']) for peer in peers)
   expect(cancelled[0] == 0, 'frames were cancelled for the fast viewer, too: %s', cancelled)
   expect(cancelled[1] > 0, 'nothing was cancelled for the slow viewer')
@@ -157,7 +168,7 @@ def sound_and_picture(lab):
 
 def other_codecs(lab):
   """Each is decoded without the receiver having been told what it is."""
-  raw = 'videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=30/1'
+  raw = 'videotestsrc is-live=true ! video/x-raw,format=I420,width=320,height=240,framerate=30/1'
   codecs = {
       'vp8': (raw + ' ! vp8enc deadline=1 cpu-used=8', 'rtpvp8pay name=pay', 'rtpvp8depay', 'vp8dec'),
       'vp9': (raw + ' ! vp9enc deadline=1 cpu-used=8', 'rtpvp9pay name=pay', 'rtpvp9depay', 'vp9dec'),

@@ -94,7 +94,8 @@ def expect_refused(sender, receiver, refuser, pattern, seconds=20):
 
 
 def fingerprint_of(peer):
-  return peer.stats()['fingerprint']
+  peer.wait_event('state', where=lambda e: e['new'] == 'PAUSED')
+  return peer.command('get out fingerprint')['value']
 
 
 def pinned_fingerprints(lab):
