@@ -75,6 +75,10 @@ struct _GstQuicP2PSrc {
 
   GstQuicP2PCommon common;
 
+  /* Held while a pad is exposed: applications' handlers of pad-added, such as
+   * gst_parse_launch()'s, do not expect two at a time. */
+  GMutex expose_lock;
+
   GMutex lock;      /* guards the fields below */
   guint latency_ms; /* used from the next producer on */
   GList *producers; /* of GstQuicP2PProducer*, referenced */
@@ -325,6 +329,7 @@ on_pad_added (GstQuicP2PTrack *track, GstPad *target, gpointer user)
   GstQuicP2PSrcPad *retired = NULL;
   gboolean added = FALSE, complete;
 
+  g_mutex_lock (&self->expose_lock);
   g_mutex_lock (&self->lock);
   if (track->pad) {
     pad = gst_object_ref (track->pad);
@@ -347,6 +352,8 @@ on_pad_added (GstQuicP2PTrack *track, GstPad *target, gpointer user)
       gst_quicp2p_track_ref (track), track_unref);
   if (added)
     gst_element_add_pad (GST_ELEMENT_CAST (self), GST_PAD_CAST (pad));
+  g_mutex_unlock (&self->expose_lock);
+
   if (retired)
     gst_element_call_async (GST_ELEMENT_CAST (self), retire_pad, retired,
         gst_object_unref);
@@ -769,6 +776,7 @@ finalize (GObject *object)
   GstQuicP2PSrc *self = GST_QUICP2P_SRC (object);
 
   gst_quicp2p_common_clear (&self->common);
+  g_mutex_clear (&self->expose_lock);
   g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }
@@ -843,6 +851,7 @@ gst_quicp2p_src_class_init (GstQuicP2PSrcClass *klass)
 static void
 gst_quicp2p_src_init (GstQuicP2PSrc *self)
 {
+  g_mutex_init (&self->expose_lock);
   g_mutex_init (&self->lock);
   gst_quicp2p_common_init (&self->common, FALSE, DEFAULT_CONNECT_TIMEOUT);
   self->common.config->producer_timeout_ms = DEFAULT_PRODUCER_TIMEOUT;

@@ -211,7 +211,7 @@ stream_through_new_pad (GstElement *sink, GstElement *pipeline)
 {
   GstElement *source = gst_parse_bin_from_description (
       "videotestsrc is-live=true ! video/x-raw,format=I420,width=32,height=32,framerate=100/1 "
-      "! jpegenc ! rtpjpegpay",
+      "! jpegenc ! rtpjpegpay ! tee allow-not-linked=true",
       TRUE, NULL);
   g_autoptr (GstPad) src = gst_element_get_static_pad (source, "src");
   g_autoptr (GstPad) pad = gst_element_request_pad_simple (sink, "sink_%u");

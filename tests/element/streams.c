@@ -232,7 +232,8 @@ GST_START_TEST (test_latency)
     fail_unless (oldest > 500 * (gint64) GST_MSECOND, "the first is %d ms old",
         (int) (oldest / GST_MSECOND));
   qsort (ages.ages, ages.n, sizeof ages.ages[0], compare_ages);
-  fail_unless (ages.ages[0] >= 0);
+  /* A jitter buffer's estimate may be a little off. */
+  fail_unless (ages.ages[0] > -50 * (gint64) GST_MSECOND);
   fail_unless (ages.ages[ages.n / 2] < 100 * (gint64) GST_MSECOND);
 }
 GST_END_TEST
@@ -307,6 +308,8 @@ GST_START_TEST (test_eos_loses_nothing)
   viewer = start (pipe_new (
       "quicp2psrc name=src uri=%s ! fakesink name=count sync=false", uri));
   pipe_wait_for_element_message (viewer, "session-state", "new-state",
+      "connected");
+  pipe_wait_for_element_message (camera, "session-state", "new-state",
       "connected");
   g_object_set (valve, "drop", FALSE, NULL);
   camera_eos = pipe_wait_for_message (camera, GST_MESSAGE_EOS, 20000);
