@@ -31,7 +31,7 @@ def make_clip(path, seconds):
   subprocess.run(
       ('gst-launch-1.0 -q videotestsrc num-buffers=%d pattern=smpte ! '
        'video/x-raw,format=I420,width=1280,height=720,framerate=30/1 ! '
-       'x264enc bitrate=8000 pass=cbr nal-hrd=cbr tune=zerolatency speed-preset=ultrafast '
+       'x264enc bitrate=8000 pass=cbr option-string=nal-hrd=cbr tune=zerolatency speed-preset=ultrafast '
        'key-int-max=60 ! h264parse ! matroskamux ! filesink location=%s'
        % (seconds * 30, path)).split(), check=True)
 
