@@ -10,58 +10,27 @@ import time
 
 import topology
 from harness import expect, run
+from lab import TOP
 from peers import camera, viewer
 
 
 class Authority:
-  """A CA in a directory of the lab, made with openssl."""
+  """A CA in a directory of the lab, made with the project's own script."""
 
   def __init__(self, lab, name):
-    self.lab = lab
-    self.name = name
-    self.certificate = lab.file(name + '.pem')
-    self.key = lab.file(name + '.key')
-    self._openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
-                  '-nodes', '-keyout', self.key, '-out', self.certificate, '-days', '30',
-                  '-subj', '/CN=' + name,
-                  '-addext', 'basicConstraints=critical,CA:TRUE',
-                  '-addext', 'keyUsage=critical,keyCertSign,cRLSign')
-
-  def _openssl(self, *args):
-    done = subprocess.run(('openssl',) + args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True)
-    expect(done.returncode == 0, 'openssl %s: %s', args[0], done.stdout)
+    self.directory = lab.file(name)
+    self.leaf('any.example')
+    self.certificate = os.path.join(self.directory, 'ca.pem')
 
   def leaf(self, name, expired=False):
     """Makes a certificate for a DNS name; returns the elements' settings."""
-    base = self.lab.file('%s-%s%s' % (self.name, name, '-expired' * expired))
-    with open(base + '.ext', 'w') as stream:
-      stream.write('subjectAltName=DNS:%s\nbasicConstraints=CA:FALSE\n'
-                   'keyUsage=digitalSignature\nextendedKeyUsage=serverAuth,clientAuth\n' % name)
-    self._openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
-                  '-nodes', '-keyout', base + '.key', '-out', base + '.csr', '-subj', '/CN=' + name)
-    if expired:
-      self._expired(base)
-    else:
-      self._openssl('x509', '-req', '-in', base + '.csr', '-CA', self.certificate,
-                    '-CAkey', self.key, '-CAcreateserial', '-days', '30', '-extfile', base + '.ext',
-                    '-out', base + '.pem')
+    done = subprocess.run(
+        (os.path.join(TOP, 'certs', 'make-certs.sh'), '--dir', self.directory,
+         '--days', '-3' if expired else '30', name),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    expect(done.returncode == 0, 'make-certs.sh: %s', done.stdout)
+    base = os.path.join(self.directory, name)
     return {'certificate': base + '.pem', 'key': base + '.key'}
-
-  def _expired(self, base):
-    # Only `openssl ca` takes dates.
-    directory = base + '-ca'
-    os.mkdir(directory)
-    for name, text in (('index', ''), ('serial', '1000\n'), ('conf', (
-        '[ca]\ndefault_ca=d\n[d]\ndatabase={0}/index\nserial={0}/serial\nnew_certs_dir={0}\n'
-        'default_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n'
-        '[e]\n'.format(directory) + open(base + '.ext').read()))):
-      with open(os.path.join(directory, name), 'w') as stream:
-        stream.write(text)
-    self._openssl('ca', '-batch', '-config', os.path.join(directory, 'conf'), '-notext',
-                  '-cert', self.certificate, '-keyfile', self.key, '-in', base + '.csr',
-                  '-out', base + '.pem', '-startdate', '20200101000000Z',
-                  '-enddate', '20200201000000Z')
 
 
 def lan(lab):
