@@ -53,8 +53,9 @@ struct _QpSignalingClient {
   SoupWebsocketConnection *websocket;
   QpOutbox *outbox;
   gint64 joined_at;
-  gint64 heard; /* when the last message came */
-  GError *told; /* nullable: the error that the server sent before it closes */
+  gint64 heard;  /* when the last message came */
+  gint64 pinged; /* when the last ping was sent */
+  GError *told;  /* nullable: the error that the server sent before it closes */
   GSource *
       timer; /* nullable: connect timeout, ping, ping timeout or retry, by state */
 };
@@ -268,7 +269,7 @@ on_ping_timeout (gpointer user_data)
   QpSignalingClient *client = user_data;
   gint64 silent = g_get_monotonic_time () - client->heard;
 
-  if (silent < (gint64) client->config.ping_timeout_ms * 1000) {
+  if (client->heard >= client->pinged) {
     set_timer (client, client->config.ping_interval_ms, on_ping);
     return G_SOURCE_REMOVE;
   }
@@ -286,6 +287,7 @@ on_ping (gpointer user_data)
   static const char ping[] = "{\"type\":\"ping\"}";
 
   /* If even that finds no place, the timeout says why. */
+  client->pinged = g_get_monotonic_time ();
   qp_outbox_send (client->outbox, ping, strlen (ping));
   set_timer (client, client->config.ping_timeout_ms, on_ping_timeout);
   return G_SOURCE_REMOVE;

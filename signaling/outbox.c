@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "signaling/meter.h"
+
 #define WINDOW (64 * 1024)
 #define PRIORITY_AFTER_LIBSOUP (G_PRIORITY_DEFAULT + 1)
 
@@ -150,21 +152,25 @@ qp_outbox_close (QpOutbox *outbox, guint code, const char *reason)
     close_now (outbox);
 }
 
-/* The socket under libsoup's and GIO's wrappers, or NULL. */
+/* The socket under libsoup's, our and GIO's wrappers, or NULL. */
 static GSocket *
 find_socket (GIOStream *stream)
 {
+  /* libsoup's, whose type is private, has the first one; TLS the second. */
+  static const char *const properties[] = { "base-iostream", "base-io-stream" };
   g_autoptr (GIOStream) current = g_object_ref (stream);
 
   while (current && !G_IS_SOCKET_CONNECTION (current)) {
-    const char *property = "base-io-stream";
+    GObjectClass *klass = G_OBJECT_GET_CLASS (current);
     GIOStream *base = NULL;
 
-    /* libsoup's wrapper, whose type is private, spells it so. */
-    if (!g_object_class_find_property (G_OBJECT_GET_CLASS (current), property))
-      property = "base-iostream";
-    if (g_object_class_find_property (G_OBJECT_GET_CLASS (current), property))
-      g_object_get (current, property, &base, NULL);
+    if (QP_IS_METER_STREAM (current))
+      base =
+          g_object_ref (qp_meter_stream_get_base (QP_METER_STREAM (current)));
+    for (guint i = 0; !base && i < G_N_ELEMENTS (properties); i++) {
+      if (g_object_class_find_property (klass, properties[i]))
+        g_object_get (current, properties[i], &base, NULL);
+    }
     g_object_unref (current);
     current = base;
   }

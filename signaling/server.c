@@ -10,6 +10,7 @@
 
 #include <libsoup/soup.h>
 
+#include "signaling/listener.h"
 #include "signaling/outbox.h"
 
 #define DRAIN_SECONDS 2
@@ -17,17 +18,25 @@
 #define CLOSE_TIMEOUT (2 * G_USEC_PER_SEC)
 #define DEFAULT_KEEPALIVE_SECONDS 20
 #define UNANSWERED_KEEPALIVES 3
+#define DEFAULT_UPGRADE_SECONDS 10
 #define DEFAULT_QUEUE_BYTES (1024 * 1024)
 #define HTTP_UPGRADE_REQUIRED 426
+#define MAPPED "::ffff:"
 /* Larger frames libsoup cuts off without a word that arrives; those between the
  * hub's limit and this one are answered with an error. */
 #define MAX_FRAME (4 * QP_MESSAGE_MAX_SIZE)
+/* Of a message in fragments, or of HTTP. */
+#define MAX_UNFINISHED (2 * MAX_FRAME)
+/* As in the hub; the spare ones hear from it why they are refused. */
+#define DEFAULT_MAX_CONNECTIONS 4096
+#define SPARE_CONNECTIONS 64
 
 typedef struct {
   QpSignalingServer *server;
   guint64 number; /* key in server->clients, known to the hub */
   SoupWebsocketConnection *websocket;
   QpOutbox *outbox;
+  QpMeterStream *meter;
   gint64 heard;      /* when anything last came from it */
   gint64 abort_at;   /* when it is cut off; G_MAXINT64 while it is open */
   gboolean too_slow; /* its queue ran over; the next tick drops it */
@@ -35,11 +44,11 @@ typedef struct {
 
 struct _QpSignalingServer {
   SoupServer *soup;
+  QpListener *listener;
   QpHub *hub;
   GHashTable *clients; /* guint64 * number → Client, owned */
   guint64 last_number;
   char *address; /* nullable */
-  guint port;
   gboolean tls;
   guint keepalive_seconds;
   guint max_queue_bytes;
@@ -60,6 +69,7 @@ client_free (Client *client)
 {
   g_signal_handlers_disconnect_by_data (client->websocket, client);
   qp_outbox_free (client->outbox);
+  g_object_unref (client->meter);
   g_object_unref (client->websocket);
   g_free (client);
 }
@@ -87,6 +97,8 @@ on_message (SoupWebsocketConnection *websocket, SoupWebsocketDataType type,
   const char *data = g_bytes_get_data (message, &size);
 
   client->heard = now;
+  /* Not upon a pong: those may come between the fragments of a message. */
+  qp_meter_stream_restart (client->meter);
   if (type == SOUP_WEBSOCKET_DATA_TEXT) {
     qp_hub_received (client->server->hub, client->number, data ? data : "",
         size, now);
@@ -145,12 +157,38 @@ refuse (QpSignalingServer *server, SoupWebsocketConnection *websocket,
       code);
 }
 
+/* (transfer full): libsoup has put its own wrapper around the stream that it was
+ * given; the type of that is private. */
+static QpMeterStream *
+find_meter (SoupWebsocketConnection *websocket)
+{
+  GIOStream *wrapper = soup_websocket_connection_get_io_stream (websocket);
+  GIOStream *stream = NULL;
+
+  if (QP_IS_METER_STREAM (wrapper))
+    return g_object_ref (QP_METER_STREAM (wrapper));
+  g_object_get (wrapper, "base-iostream", &stream, NULL);
+  return QP_METER_STREAM (stream);
+}
+
+/* One client has one address, whether the socket is IPv4 or both. */
+static const char *
+printable_address (SoupServerMessage *message)
+{
+  const char *address = soup_server_message_get_remote_host (message);
+
+  if (!address)
+    return "an unknown address";
+  return g_str_has_prefix (address, MAPPED) ? address + strlen (MAPPED)
+                                            : address;
+}
+
 static void
 on_websocket (SoupServer *soup, SoupServerMessage *message, const char *path,
     SoupWebsocketConnection *websocket, gpointer user_data)
 {
   QpSignalingServer *server = user_data;
-  const char *address = soup_server_message_get_remote_host (message);
+  const char *address = printable_address (message);
   gint64 now = g_get_monotonic_time ();
   guint64 number = ++server->last_number;
   g_autoptr (GError) why = NULL;
@@ -164,13 +202,14 @@ on_websocket (SoupServer *soup, SoupServerMessage *message, const char *path,
   client->number = number;
   client->websocket = g_object_ref (websocket);
   client->outbox = qp_outbox_new (websocket, server->max_queue_bytes);
+  client->meter = find_meter (websocket);
+  qp_listener_keep (server->listener, client->meter);
   client->heard = now;
   client->abort_at = G_MAXINT64;
   g_hash_table_insert (server->clients, &client->number, client);
   g_signal_connect (websocket, "closed", G_CALLBACK (on_closed), client);
 
-  if (!qp_hub_connected (server->hub, number, path,
-          address ? address : "unknown", now, &why)) {
+  if (!qp_hub_connected (server->hub, number, path, address, now, &why)) {
     refuse (server, websocket, why);
     client->abort_at = now + CLOSE_TIMEOUT;
     return;
@@ -265,6 +304,7 @@ on_tick (gpointer user_data)
   for (GList *item = clients; item; item = item->next)
     check_client (server, item->data, now);
   qp_hub_advance (server->hub, now);
+  qp_listener_advance (server->listener, now);
   check_drained (server);
   return G_SOURCE_CONTINUE;
 }
@@ -350,56 +390,35 @@ load_certificate (const QpSignalingServerConfig *config,
   return FALSE;
 }
 
-static gboolean
-listen_failed (const QpSignalingServerConfig *config, const GError *cause,
-    GError **error)
+static void
+on_incoming (QpMeterStream *stream, GSocketAddress *local,
+    GSocketAddress *remote, gpointer user_data)
 {
-  const char *address = config->address ? config->address : "all addresses";
+  QpSignalingServer *server = user_data;
+  g_autoptr (GError) error = NULL;
 
-  if (g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE))
-    g_set_error (error, QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_IN_USE,
-        "Cannot listen on port %u of %s: another program does. Stop it or choose another port",
-        config->port, address);
-  else if (g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
-    g_set_error (error, QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_CONFIG,
-        "Cannot listen on port %u of %s: not permitted. Choose a port over 1023",
-        config->port, address);
-  else
-    g_set_error (error, QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_CONFIG,
-        "Cannot listen on port %u of %s: %s", config->port, address,
-        cause->message);
-  return FALSE;
+  if (!soup_server_accept_iostream (server->soup, G_IO_STREAM (stream), local,
+          remote, &error))
+    hub_log (error->message, server);
 }
 
 static gboolean
 start_listening (QpSignalingServer *server,
-    const QpSignalingServerConfig *config, GError **error)
+    const QpSignalingServerConfig *config, GTlsCertificate *certificate,
+    GError **error)
 {
-  SoupServerListenOptions options = server->tls ? SOUP_SERVER_LISTEN_HTTPS : 0;
-  g_autoptr (GError) cause = NULL;
-  GSList *uris;
-  gboolean ok;
+  guint n = config->hub.max_connections ? config->hub.max_connections
+                                        : DEFAULT_MAX_CONNECTIONS;
+  QpListenerConfig listener = { .address = config->address,
+    .port = config->port,
+    .certificate = certificate,
+    .max_connections = n + SPARE_CONNECTIONS,
+    .max_bytes = MAX_UNFINISHED,
+    .upgrade_seconds = config->upgrade_seconds ? config->upgrade_seconds
+                                               : DEFAULT_UPGRADE_SECONDS };
 
-  if (config->address) {
-    g_autoptr (GSocketAddress)
-        address = g_inet_socket_address_new_from_string (config->address,
-            config->port);
-
-    if (!address) {
-      g_set_error (error, QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_CONFIG,
-          "Cannot listen on \"%s\": it is not an IP address", config->address);
-      return FALSE;
-    }
-    ok = soup_server_listen (server->soup, address, options, &cause);
-  } else {
-    ok = soup_server_listen_all (server->soup, config->port, options, &cause);
-  }
-  if (!ok)
-    return listen_failed (config, cause, error);
-  uris = soup_server_get_uris (server->soup);
-  server->port = uris ? (guint) g_uri_get_port (uris->data) : config->port;
-  g_slist_free_full (uris, (GDestroyNotify) g_uri_unref);
-  return TRUE;
+  server->listener = qp_listener_new (&listener, on_incoming, server, error);
+  return server->listener != NULL;
 }
 
 QpSignalingServer *
@@ -433,14 +452,14 @@ qp_signaling_server_new (const QpSignalingServerConfig *config, GError **error)
     return NULL;
 
   server->soup = soup_server_new ("server-header", "quicp2p-signaling",
-      "raw-paths", TRUE, "tls-certificate", certificate, NULL);
+      "raw-paths", TRUE, NULL);
   /* Compression would only add memory per connection and a way to attack it. */
   soup_server_remove_websocket_extension (server->soup,
       SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);
   soup_server_add_handler (server->soup, "/", on_request, server, NULL);
   soup_server_add_websocket_handler (server->soup, "/", NULL, NULL,
       on_websocket, server, NULL);
-  if (!start_listening (server, config, error))
+  if (!start_listening (server, config, certificate, error))
     return NULL;
   start_tick (server, 1000);
   return g_steal_pointer (&server);
@@ -449,7 +468,7 @@ qp_signaling_server_new (const QpSignalingServerConfig *config, GError **error)
 guint
 qp_signaling_server_get_port (const QpSignalingServer *server)
 {
-  return server->port;
+  return qp_listener_get_port (server->listener);
 }
 
 char *
@@ -459,7 +478,8 @@ qp_signaling_server_get_uri (const QpSignalingServer *server)
   gboolean v6 = strchr (address, ':') != NULL;
 
   return g_strdup_printf ("%s://%s%s%s:%u", server->tls ? "wss" : "ws",
-      v6 ? "[" : "", address, v6 ? "]" : "", server->port);
+      v6 ? "[" : "", address, v6 ? "]" : "",
+      qp_listener_get_port (server->listener));
 }
 
 void
@@ -473,7 +493,7 @@ qp_signaling_server_drain (QpSignalingServer *server, GSourceFunc done,
   if (server->drained_at != 0)
     return;
   server->drained_at = now + DRAIN_SECONDS * G_USEC_PER_SEC;
-  soup_server_disconnect (server->soup);
+  qp_listener_stop (server->listener);
   qp_hub_drain (server->hub, now);
   start_tick (server, 20);
 }
@@ -493,6 +513,7 @@ qp_signaling_server_free (QpSignalingServer *server)
     g_object_unref (server->soup);
   }
   g_hash_table_unref (server->clients);
+  qp_listener_free (server->listener);
   qp_hub_free (server->hub);
   g_free (server->address);
   g_free (server);

@@ -29,6 +29,7 @@ typedef struct {
   guint
       keepalive_seconds; /* WebSocket pings; three unanswered: gone; default 20 */
   guint max_queue_bytes; /* queued for one slow client, default 1 MiB */
+  guint upgrade_seconds; /* until a connection is a WebSocket, default 10 */
   QpHubConfig hub;
 
   /* Readable lines, no secrets; nullable. */

@@ -345,18 +345,8 @@ raw_client_free (RawClient *raw)
   g_free (raw);
 }
 
-static void
-deaf_client_write (GSocketConnection *deaf, const void *data, gsize size)
-{
-  GOutputStream *output = g_io_stream_get_output_stream (G_IO_STREAM (deaf));
-  g_autoptr (GError) error = NULL;
-
-  g_output_stream_write_all (output, data, size, NULL, NULL, &error);
-  g_assert_no_error (error);
-}
-
 static gboolean
-is_upgraded (gconstpointer data, int value)
+is_readable (gconstpointer data, int value)
 {
   GSocketConnection *deaf = (GSocketConnection *) data;
   GSocket *socket = g_socket_connection_get_socket (deaf);
@@ -365,30 +355,70 @@ is_upgraded (gconstpointer data, int value)
 }
 
 GSocketConnection *
-deaf_client_new (guint port, const char *path)
+tcp_client_new (guint port)
 {
   g_autoptr (GSocket) socket = g_socket_new (G_SOCKET_FAMILY_IPV4,
       G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL);
   g_autoptr (GSocketAddress)
       address = g_inet_socket_address_new_from_string ("127.0.0.1", port);
+  g_autoptr (GError) error = NULL;
+  GSocketConnection *client;
+
+  /* So that little fits on the way. */
+  g_socket_set_option (socket, SOL_SOCKET, SO_RCVBUF, 4096, NULL);
+  client = g_socket_connection_factory_create_connection (socket);
+  g_socket_connection_connect (client, address, NULL, &error);
+  g_assert_no_error (error);
+  return client;
+}
+
+gboolean
+tcp_client_write (GSocketConnection *client, const void *data, gsize size)
+{
+  GSocket *socket = g_socket_connection_get_socket (client);
+
+  while (size > 0) {
+    g_autoptr (GError) error = NULL;
+    gssize n = g_socket_send_with_blocking (socket, data, size, FALSE, NULL,
+        &error);
+
+    if (n < 0 && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+      return FALSE;
+    data = (const char *) data + MAX (n, 0);
+    size -= MAX (n, 0);
+    /* The server runs in this thread. */
+    g_main_context_iteration (NULL, FALSE);
+  }
+  return TRUE;
+}
+
+void
+tcp_client_wait_end (GSocketConnection *client)
+{
+  GSocket *socket = g_socket_connection_get_socket (client);
+  char buffer[512];
+
+  do {
+    wait_until (is_readable, client, 0, "the end of a connection");
+  } while (g_socket_receive (socket, buffer, sizeof buffer, NULL, NULL) > 0);
+}
+
+GSocketConnection *
+deaf_client_new (guint port, const char *path)
+{
   g_autofree char *request =
       g_strdup_printf ("GET %s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
                        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
           path);
-  g_autoptr (GError) error = NULL;
-  GSocketConnection *deaf;
+  GSocketConnection *deaf = tcp_client_new (port);
+  GSocket *socket = g_socket_connection_get_socket (deaf);
   char response[16];
 
-  /* So that little fits on the way. */
-  g_socket_set_option (socket, SOL_SOCKET, SO_RCVBUF, 4096, NULL);
-  deaf = g_socket_connection_factory_create_connection (socket);
-  g_socket_connection_connect (deaf, address, NULL, &error);
-  g_assert_no_error (error);
-  deaf_client_write (deaf, request, strlen (request));
-  wait_until (is_upgraded, deaf, 0, "the upgrade");
+  g_assert_true (tcp_client_write (deaf, request, strlen (request)));
+  wait_until (is_readable, deaf, 0, "the upgrade");
   g_assert_cmpint (g_socket_receive (socket, response, sizeof response, NULL,
-                       &error),
+                       NULL),
       >, 0);
   g_assert_true (memcmp (response, "HTTP/1.1 101", 12) == 0);
   return deaf;
@@ -406,5 +436,5 @@ deaf_client_send (GSocketConnection *deaf, const char *text)
   header[3] = size < 126 ? 0 : size;
   g_byte_array_append (frame, header, size < 126 ? 6 : 8);
   g_byte_array_append (frame, (const guint8 *) text, size);
-  deaf_client_write (deaf, frame->data, frame->len);
+  g_assert_true (tcp_client_write (deaf, frame->data, frame->len));
 }

@@ -66,6 +66,13 @@ const char *raw_client_wait_text (RawClient *raw, const char *prefix);
 void raw_client_free (RawClient *raw);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RawClient, raw_client_free)
 
+/* A TCP connection to 127.0.0.1; by hand. */
+GSocketConnection *tcp_client_new (guint port);
+/* FALSE if the other side has cut it off. */
+gboolean tcp_client_write (GSocketConnection *client, const void *data,
+    gsize size);
+void tcp_client_wait_end (GSocketConnection *client);
+
 /* A WebSocket by hand that never reads: the client a server must survive. */
 GSocketConnection *deaf_client_new (guint port, const char *path);
 void deaf_client_send (GSocketConnection *deaf, const char *text);

@@ -573,6 +573,60 @@ test_slow_reader (void)
   peer_wait_message (c, QP_MESSAGE_OFFER);
 }
 
+/* A message in fragments that never ends, and a request with a body that never
+ * ends, are cut off while they are small. */
+static void
+test_endless (void)
+{
+  static const char post[] =
+      "POST /door HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n";
+  g_autoptr (QpSignalingServer) server = start_server (plain);
+  guint port = qp_signaling_server_get_port (server);
+  g_autoptr (GSocketConnection) fragments = deaf_client_new (port, "/door");
+  g_autoptr (GSocketConnection) body = tcp_client_new (port);
+  g_autoptr (Peer) a = peer_join (port, TOKEN_A);
+  guint8 fragment[8 + 16384] = { 0x01, 0x80 | 126, 16384 >> 8, 0 };
+  guint8 pong[6] = { 0x8a, 0x80 };
+  guint n = 0;
+
+  while (n < 1000 && tcp_client_write (fragments, fragment, sizeof fragment) &&
+      tcp_client_write (fragments, pong, sizeof pong)) {
+    fragment[0] = 0x00; /* continuation, and never the final one */
+    n++;
+  }
+  /* 512 KiB are 32 of them; the rest was in the kernel's buffers. */
+  g_assert_cmpuint (n, >, 30);
+  g_assert_cmpuint (n, <, 1000);
+
+  g_assert_true (tcp_client_write (body, post, strlen (post)));
+  for (n = 0; n < 1000; n++) {
+    if (!tcp_client_write (body, fragment, sizeof fragment))
+      break;
+  }
+  g_assert_cmpuint (n, <, 1000);
+  run_for (20);
+  g_assert_cmpint (qp_signaling_client_get_state (a->client), ==,
+      QP_SIGNALING_JOINED);
+}
+
+/* Connections that become no WebSocket. */
+static void
+test_no_upgrade (void)
+{
+  QpSignalingServerConfig config = { .upgrade_seconds = 1 };
+  g_autoptr (QpSignalingServer) server = start_server (config);
+  guint port = qp_signaling_server_get_port (server);
+  g_autoptr (GSocketConnection) silent = tcp_client_new (port);
+  g_autoptr (GSocketConnection) slow = tcp_client_new (port);
+  g_autoptr (RawClient) websocket = raw_client_new (port, "/");
+
+  g_assert_true (tcp_client_write (slow, "GET / HT", 8));
+  tcp_client_wait_end (silent);
+  tcp_client_wait_end (slow);
+  run_for (1500);
+  g_assert_false (websocket->closed);
+}
+
 /* Answers no WebSocket ping: dead, whatever its TCP connection says. */
 static void
 test_dead_client (void)
@@ -613,6 +667,8 @@ main (int argc, char **argv)
   g_test_add_func ("/signaling/server/garbage", test_garbage);
   g_test_add_func ("/signaling/server/untyped", test_untyped);
   g_test_add_func ("/signaling/server/slow-reader", test_slow_reader);
+  g_test_add_func ("/signaling/server/endless", test_endless);
+  g_test_add_func ("/signaling/server/no-upgrade", test_no_upgrade);
   g_test_add_func ("/signaling/server/dead-client", test_dead_client);
   return g_test_run ();
 }
