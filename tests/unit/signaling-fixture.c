@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define PATIENCE_US (10 * G_USEC_PER_SEC)
+#define PATIENCE_US (20 * G_USEC_PER_SEC)
 
 GString *server_log;
 
@@ -183,14 +183,15 @@ peer_forget (Peer *peer)
 }
 
 GError *
-try_port (guint port, gboolean tls, const char *ca_file, const char *host)
+try_port (guint port, gboolean tls, const char *ca_file, const char *host,
+    guint timeout_ms)
 {
   QpSignalingClientConfig config = { .host = host,
     .port = port,
     .token = TOKEN_A,
     .tls = tls,
     .ca_file = ca_file,
-    .connect_timeout_ms = 500 };
+    .connect_timeout_ms = timeout_ms };
   g_autoptr (Peer) peer = peer_new (&config);
 
   peer_wait_state (peer, QP_SIGNALING_WAITING);

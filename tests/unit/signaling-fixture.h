@@ -36,14 +36,15 @@ void peer_wait_state (Peer *peer, QpSignalingState state);
 const QpMessage *peer_wait_message (Peer *peer, QpMessageType type);
 void peer_forget (Peer *peer);
 
-/* Runs the main context until *@flag, or fails the test after 10 s. */
+/* Runs the main context until *@flag, or fails the test after 20 s. */
 void wait_for (const gboolean *flag, const char *what);
 /* Runs the main context for that long. */
 void run_for (guint ms);
 
-/* (transfer full): why a member cannot join there; NULL host: 127.0.0.1. */
+/* (transfer full): why a member cannot join there; NULL host: 127.0.0.1; after
+ * @timeout_ms it is TIMED_OUT. */
 GError *try_port (guint port, gboolean tls, const char *ca_file,
-    const char *host);
+    const char *host, guint timeout_ms);
 
 QpMessage *new_offer (const char *to);
 

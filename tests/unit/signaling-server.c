@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* ms; never waited for unless something is wrong. */
+#define PATIENT 8000
+
 static const QpSignalingServerConfig plain = { 0 };
 
 #define JOIN_A                                            \
@@ -360,20 +363,20 @@ test_not_signaling (void)
   uris = soup_server_get_uris (http);
   port = g_uri_get_port (uris->data);
   g_slist_free_full (uris, (GDestroyNotify) g_uri_unref);
-  why = try_port (port, FALSE, NULL, NULL);
+  why = try_port (port, FALSE, NULL, NULL, PATIENT);
   g_assert_error (why, QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_NOT_SIGNALING);
   g_assert_nonnull (strstr (why->message, "404"));
   g_clear_error (&why);
 
   soup_server_disconnect (http);
-  why = try_port (port, FALSE, NULL, NULL);
+  why = try_port (port, FALSE, NULL, NULL, PATIENT);
   g_assert_error (why, QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_REFUSED);
   g_clear_error (&why);
 
   port = g_socket_listener_add_any_inet_port (G_SOCKET_LISTENER (silent), NULL,
       NULL);
   g_signal_connect (silent, "incoming", G_CALLBACK (on_garbage_incoming), NULL);
-  why = try_port (port, FALSE, NULL, NULL);
+  why = try_port (port, FALSE, NULL, NULL, 300);
   g_assert_error (why, QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_TIMED_OUT);
   g_clear_error (&why);
 
@@ -381,10 +384,10 @@ test_not_signaling (void)
       NULL);
   g_signal_connect (garbage, "incoming", G_CALLBACK (on_garbage_incoming),
       (gpointer) "SSH-2.0-OpenSSH\r\n\r\n");
-  why = try_port (port, FALSE, NULL, NULL);
+  why = try_port (port, FALSE, NULL, NULL, PATIENT);
   g_assert_error (why, QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_NOT_SIGNALING);
   g_clear_error (&why);
-  why = try_port (port, TRUE, NULL, NULL);
+  why = try_port (port, TRUE, NULL, NULL, PATIENT);
   g_assert_error (why, QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_TLS);
 }
 
