@@ -206,59 +206,6 @@ GST_END_TEST
 
 /* --- Pads ------------------------------------------------------------------ */
 
-static void
-stream_through_new_pad (GstElement *sink, GstElement *pipeline)
-{
-  GstElement *source = gst_parse_bin_from_description (
-      "videotestsrc is-live=true ! video/x-raw,format=I420,width=32,height=32,framerate=100/1 "
-      "! jpegenc ! rtpjpegpay ! tee allow-not-linked=true",
-      TRUE, NULL);
-  g_autoptr (GstPad) src = gst_element_get_static_pad (source, "src");
-  g_autoptr (GstPad) pad = gst_element_request_pad_simple (sink, "sink_%u");
-
-  fail_unless (pad != NULL);
-  gst_bin_add (GST_BIN (pipeline), source);
-  fail_unless_equals_int (gst_pad_link (src, pad), GST_PAD_LINK_OK);
-  gst_element_sync_state_with_parent (source);
-  g_usleep (g_random_int_range (0, 30000));
-
-  /* With data in flight. */
-  gst_element_release_request_pad (sink, pad);
-  gst_element_set_state (source, GST_STATE_NULL);
-  gst_bin_remove (GST_BIN (pipeline), source);
-}
-
-GST_START_TEST (test_hundred_pads_playing)
-{
-  g_autofree char *uri = fixture_new_uri ();
-  g_autoptr (Pipe) pipe = pipe_new (
-      "quicp2psink name=sink run-signaling-server=true uri=%s "
-      "videotestsrc is-live=true ! video/x-raw,format=I420,width=32,height=32 ! "
-      "jpegenc ! rtpjpegpay ! sink.",
-      uri);
-  g_autoptr (GstElement) sink = pipe_get (pipe, "sink");
-  gint children;
-
-  pipe_set_state (pipe, GST_STATE_PLAYING);
-  fail_unless_equals_int (gst_element_get_state (pipe->pipeline, NULL, NULL,
-                              5 * GST_SECOND),
-      GST_STATE_CHANGE_SUCCESS);
-  children = GST_BIN (sink)->numchildren;
-  for (guint i = 0; i < 100; i++) {
-    stream_through_new_pad (sink, pipe->pipeline);
-    /* Nothing that comes or goes may stop what plays. */
-    fail_unless_equals_int (gst_element_get_state (pipe->pipeline, NULL, NULL,
-                                5 * GST_SECOND),
-        GST_STATE_CHANGE_SUCCESS);
-  }
-  fail_unless_equals_int (GST_BIN (sink)->numchildren, children);
-  fail_unless_equals_int (GST_ELEMENT (sink)->numpads, 1);
-  pipe_check_no_error (pipe);
-}
-GST_END_TEST
-
-/* --- The clock ------------------------------------------------------------- */
-
 static GstBuffer *
 new_rtp_packet (guint16 seqnum, GstClockTime pts)
 {
@@ -278,6 +225,88 @@ new_rtp_packet (guint16 seqnum, GstClockTime pts)
 
 #define RTP_CAPS \
   "application/x-rtp,media=video,clock-rate=90000,encoding-name=H264,payload=96"
+
+typedef struct {
+  GstElement *sink;
+  GstPad *pad; /* ours, a source pad */
+  gint stop;   /* atomic */
+} Pusher;
+
+static void
+push_initial_events (GstPad *pad, GstCaps *caps)
+{
+  GstSegment segment;
+
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_pad_push_event (pad, gst_event_new_stream_start ("test"));
+  gst_pad_push_event (pad, gst_event_new_caps (caps));
+  gst_pad_push_event (pad, gst_event_new_segment (&segment));
+}
+
+/* Pushes whatever it is answered: nobody else stops when a pad goes. */
+static gpointer
+push_until_stopped (gpointer data)
+{
+  Pusher *pusher = data;
+  g_autoptr (GstCaps) caps = gst_caps_from_string (RTP_CAPS);
+
+  push_initial_events (pusher->pad, caps);
+  for (guint i = 0; !g_atomic_int_get (&pusher->stop); i++) {
+    gst_pad_push (pusher->pad, new_rtp_packet (i, i * GST_MSECOND));
+    g_usleep (1000);
+  }
+  return NULL;
+}
+
+/* With data in flight when the pad goes. */
+static void
+stream_through_new_pad (GstElement *sink)
+{
+  Pusher pusher = { .sink = sink, .pad = gst_pad_new ("src", GST_PAD_SRC) };
+  g_autoptr (GstPad) pad = gst_element_request_pad_simple (sink, "sink_%u");
+  GThread *thread;
+
+  fail_unless (pad != NULL);
+  gst_pad_set_active (pusher.pad, TRUE);
+  fail_unless_equals_int (gst_pad_link (pusher.pad, pad), GST_PAD_LINK_OK);
+  thread = g_thread_new ("pusher", push_until_stopped, &pusher);
+  g_usleep (g_random_int_range (0, 30000));
+  gst_element_release_request_pad (sink, pad);
+  g_atomic_int_set (&pusher.stop, TRUE);
+  g_thread_join (thread);
+  gst_object_unref (pusher.pad);
+}
+
+GST_START_TEST (test_hundred_pads_playing)
+{
+  g_autofree char *uri = fixture_new_uri ();
+  g_autoptr (Pipe) pipe = pipe_new (
+      "quicp2psink name=sink run-signaling-server=true uri=%s "
+      "videotestsrc is-live=true ! video/x-raw,format=I420,width=32,height=32 ! "
+      "jpegenc ! rtpjpegpay ! sink.",
+      uri);
+  g_autoptr (GstElement) sink = pipe_get (pipe, "sink");
+  gint children;
+
+  pipe_set_state (pipe, GST_STATE_PLAYING);
+  fail_unless_equals_int (gst_element_get_state (pipe->pipeline, NULL, NULL,
+                              5 * GST_SECOND),
+      GST_STATE_CHANGE_SUCCESS);
+  children = GST_BIN (sink)->numchildren;
+  for (guint i = 0; i < 100; i++) {
+    stream_through_new_pad (sink);
+    /* Nothing that comes or goes may stop what plays. */
+    fail_unless_equals_int (gst_element_get_state (pipe->pipeline, NULL, NULL,
+                                5 * GST_SECOND),
+        GST_STATE_CHANGE_SUCCESS);
+  }
+  fail_unless_equals_int (GST_BIN (sink)->numchildren, children);
+  fail_unless_equals_int (GST_ELEMENT (sink)->numpads, 1);
+  pipe_check_no_error (pipe);
+}
+GST_END_TEST
+
+/* --- The clock ------------------------------------------------------------- */
 
 /* With the system's clock, and PLAYING before the pad comes, which then takes
  * no part in preroll: a harness knows nothing of that. */
