@@ -138,32 +138,59 @@ watch_producer (QpSession *session, gboolean connected)
         session->config->producer_timeout_ms, on_producer_timeout);
 }
 
+/* A call that is under way, NULL if there is none. */
+static QpPeer *
+find_connecting (QpSession *session)
+{
+  for (guint i = 0; i < session->peers->len; i++) {
+    QpPeer *peer = g_ptr_array_index (session->peers, i);
+    QpCallState state = qp_peer_get_state (peer);
+
+    if (state > QP_CALL_NEW && state < QP_CALL_CONNECTED)
+      return peer;
+  }
+  return NULL;
+}
+
+/* What stands in the way of the first connection. (transfer full) */
+static GError *
+explain_timeout (QpSession *session)
+{
+  const QpSignalingUri *uri = session->uri;
+  guint ms = session->config->connect_timeout_ms;
+  QpPeer *peer = find_connecting (session);
+
+  if (qp_signaling_client_get_state (session->client) != QP_SIGNALING_JOINED)
+    return g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_SIGNALING,
+        "signaling server %s:%u was not reached within %u ms: %s", uri->host,
+        uri->port, ms, session->reason ? session->reason : "no answer");
+  if (peer) {
+    QpCall *call = qp_peer_get_call (peer);
+    g_autofree char *tried = qp_call_describe (call);
+
+    return g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_NO_PATH,
+        "the call with %s is still %s after %u ms: %s", qp_peer_get_id (peer),
+        qp_call_state_to_string (qp_call_get_state (call)), ms, tried);
+  }
+  if (session->last_error)
+    return g_error_copy (session->last_error);
+  if (session->peers->len == 0)
+    return g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_NO_PEER,
+        "nobody else came to room \"%s\" on %s:%u within %u ms", uri->room,
+        uri->host, uri->port, ms);
+  return g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_NO_PEER,
+      "none of the %u other members of room \"%s\" on %s:%u sends what is "
+      "wanted; waited for %u ms",
+      session->peers->len, uri->room, uri->host, uri->port, ms);
+}
+
 static gboolean
 on_connect_timeout (gpointer data)
 {
   QpSession *session = data;
-  guint ms = session->config->connect_timeout_ms;
-  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) error = explain_timeout (session);
 
   g_clear_pointer (&session->connect_timeout, g_source_unref);
-  if (qp_signaling_client_get_state (session->client) != QP_SIGNALING_JOINED)
-    error = g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_SIGNALING,
-        "signaling server %s:%u was not reached within %u ms: %s",
-        session->uri->host, session->uri->port, ms,
-        session->reason ? session->reason : "no answer");
-  else if (session->last_error)
-    error = g_error_copy (session->last_error);
-  else if (session->peers->len == 0)
-    error = g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_NO_PEER,
-        "nobody else came to room \"%s\" on %s:%u within %u ms",
-        session->uri->room, session->uri->host, session->uri->port, ms);
-  else
-    error = g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_NO_PEER,
-        "no call was connected in room \"%s\" within %u ms: %u other member%s there, %s",
-        session->uri->room, ms, session->peers->len,
-        session->peers->len == 1 ? "" : "s",
-        session->selected ? "the call is not finished"
-                          : "none offers what is wanted");
   qp_session_fail (session, error);
   return G_SOURCE_REMOVE;
 }
