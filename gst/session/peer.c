@@ -458,6 +458,24 @@ retry_later (QpPeer *peer)
   g_source_attach (peer->retry, peer->session->context);
 }
 
+/* A sentence that a message may carry: UTF-8 without control characters, cut
+ * between two characters. (transfer full) */
+static char *
+clean_text (const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+  GString *clean = g_string_new (NULL);
+
+  for (const char *p = valid; *p; p = g_utf8_next_char (p)) {
+    gunichar c = g_utf8_get_char (p);
+
+    if (clean->len + 6 > QP_MESSAGE_MAX_TEXT)
+      break;
+    g_string_append_unichar (clean, g_unichar_iscntrl (c) ? ' ' : c);
+  }
+  return g_string_free (clean, FALSE);
+}
+
 static void
 send_bye (QpPeer *peer, const char *call, const char *code, const char *text)
 {
@@ -465,7 +483,7 @@ send_bye (QpPeer *peer, const char *call, const char *code, const char *text)
 
   bye->call = g_strdup (call);
   bye->code = g_strdup (code);
-  bye->text = g_strndup (text, QP_MESSAGE_MAX_TEXT / 2);
+  bye->text = clean_text (text);
   qp_session_signal (peer->session, peer->id, bye);
 }
 
