@@ -85,6 +85,7 @@ push_item (GstQuicP2PPacketSrc *self, gpointer object, gsize bytes,
     guint packets)
 {
   Item *item = g_new (Item, 1);
+  gboolean was_empty;
 
   item->object = object;
   item->arrival_us = g_get_monotonic_time ();
@@ -97,14 +98,18 @@ push_item (GstQuicP2PPacketSrc *self, gpointer object, gsize bytes,
     item_free (item);
     return;
   }
+  was_empty = g_queue_is_empty (&self->items);
   g_queue_push_tail (&self->items, item);
   self->bytes += bytes;
   if (GST_IS_EVENT (object))
     self->ended = TRUE;
   if (bytes)
     drop_oldest (self, item->arrival_us);
-  g_cond_signal (&self->cond);
   g_mutex_unlock (&self->lock);
+  /* A system call, even if nobody waits; and without the lock, which whoever
+   * is woken needs at once. */
+  if (was_empty)
+    g_cond_signal (&self->cond);
 }
 
 void

@@ -147,20 +147,22 @@ demolish_track (GstElement *element, gpointer user)
 {
   GstQuicP2PSrc *self = GST_QUICP2P_SRC (element);
   GstQuicP2PTrack *track = user;
+  g_autoptr (GstQuicP2PProducer) producer = NULL;
   g_autoptr (GstQuicP2PSrcPad) pad = NULL;
 
-  gst_quicp2p_producer_remove_track (track->producer, track);
-
   g_mutex_lock (&self->lock);
+  producer = gst_quicp2p_producer_ref (track->producer);
   if (track->pad_goes)
     pad = g_steal_pointer (&track->pad);
   self->dropped_packets += gst_quicp2p_track_get_dropped (track);
   g_mutex_unlock (&self->lock);
+
+  gst_quicp2p_producer_remove_track (producer, track);
   if (pad) {
     gst_quicp2p_src_pad_push_eos (pad);
     remove_pad (self, pad);
   }
-  demolish_if_idle (self, track->producer);
+  demolish_if_idle (self, producer);
 }
 
 static void

@@ -347,6 +347,22 @@ GST_START_TEST (test_eos_loses_nothing)
 }
 GST_END_TEST
 
+/* The application ends what it plays, as gst-launch-1.0 -e does. */
+GST_START_TEST (test_eos_by_application)
+{
+  g_autofree char *uri = fixture_new_uri ();
+  const char *latency = __i__ ? "latency=0" : "";
+  g_autoptr (Pipe) camera = start (pipe_new (JPEG CAMERA, uri));
+  g_autoptr (Pipe)
+      viewer = start (pipe_new ("quicp2psrc name=src %s uri=%s ! " SHOW_JPEG,
+          latency, uri));
+
+  pipe_wait_for_buffers (viewer, 0, 10);
+  fail_unless (gst_element_send_event (viewer->pipeline, gst_event_new_eos ()));
+  gst_message_unref (pipe_wait_for_message (viewer, GST_MESSAGE_EOS, 5000));
+}
+GST_END_TEST
+
 static gint
 get_width (Pipe *viewer)
 {
@@ -767,6 +783,7 @@ streams_suite (void)
   tcase_add_test (tcase, test_pad_latency_query);
   tcase_add_loop_test (tcase, test_eos, 0, 2);
   tcase_add_test (tcase, test_eos_loses_nothing);
+  tcase_add_loop_test (tcase, test_eos_by_application, 0, 2);
   tcase_add_test (tcase, test_new_resolution);
   tcase_add_test (tcase, test_new_codec);
   tcase_add_test (tcase, test_viewer_restarts);
