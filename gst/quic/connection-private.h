@@ -160,6 +160,10 @@ struct _QpQuic {
   int timer_fd;
   GSource *timer;
   ngtcp2_tstamp armed; /* UINT64_MAX: not */
+  /* All was sent that ngtcp2 had, and nothing happened since: then this is
+   * when it needs to be asked again, whatever pacing says. */
+  gboolean drained;
+  ngtcp2_tstamp drained_expiry;
   ngtcp2_tstamp
       deadline; /* of the handshake before conn exists, or of closing */
 

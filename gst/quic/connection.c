@@ -149,13 +149,14 @@ do_deferred (QpQuic *quic)
 void
 qp_quic_enter (QpQuic *quic)
 {
+  quic->drained = FALSE;
   quic->depth++;
 }
 
 static void finalize (QpQuic *quic);
 
-void
-qp_quic_leave (QpQuic *quic)
+static void
+leave (QpQuic *quic, gboolean set_timer)
 {
   if (quic->depth == 1) {
     quic->dispatching = TRUE;
@@ -169,12 +170,18 @@ qp_quic_leave (QpQuic *quic)
         tell_end (quic);
     }
     quic->dispatching = FALSE;
-    if (!quic->freed)
+    if (!quic->freed && set_timer)
       qp_quic_update_timer (quic);
   }
   quic->depth--;
   if (quic->depth == 0 && quic->freed)
     finalize (quic);
+}
+
+void
+qp_quic_leave (QpQuic *quic)
+{
+  leave (quic, TRUE);
 }
 
 /* --- the timer -------------------------------------------------------------- */
@@ -190,7 +197,8 @@ next_deadline (QpQuic *quic)
     return quic->deadline;
   if (quic->start_wanted)
     return 0;
-  next = ngtcp2_conn_get_expiry (quic->conn);
+  next = quic->drained ? quic->drained_expiry
+                       : ngtcp2_conn_get_expiry (quic->conn);
   /* While the owner cannot send, a packet that is due stays due. */
   if (quic->blocked)
     next = MAX (next, qp_quic_now () + NGTCP2_MILLISECONDS);
@@ -282,6 +290,10 @@ make_timer (QpQuic *quic, GError **error)
   quic->timer = g_unix_fd_source_new (quic->timer_fd, G_IO_IN);
   g_source_set_static_name (quic->timer, "quicp2p-quic timer");
   g_source_set_callback (quic->timer, G_SOURCE_FUNC (on_timer), quic, NULL);
+  /* Nobody runs the context from within on_timer(); but a source that may not
+   * recurse is taken out of poll() while it runs, and its return wakes the
+   * context once more. */
+  g_source_set_can_recurse (quic->timer, TRUE);
   g_source_attach (quic->timer, quic->context);
   return TRUE;
 }
@@ -436,7 +448,9 @@ qp_quic_receive (QpQuic *quic, guint path, const guint8 *data, gsize size)
     qp_quic_receive_while_closing (quic);
   else
     receive (quic, path, data, size);
-  qp_quic_leave (quic);
+  /* The flush that ends the batch sets the timer: what the batch needs next
+   * changes with each datagram. */
+  leave (quic, quic->state == QP_QUIC_CLOSING);
 }
 
 /* --- asked from outside ----------------------------------------------------- */

@@ -124,8 +124,9 @@ void qp_quic_free (QpQuic *quic);
 
 QpQuicState qp_quic_get_state (QpQuic *quic);
 
-/* Takes in one datagram that arrived on `path`. Nothing is sent back before
- * qp_quic_flush(), so that a batch is answered once. */
+/* Takes in one datagram that arrived on `path`. Nothing is sent back and no
+ * timer is set before qp_quic_flush(), which must follow, so that a batch is
+ * answered once. */
 void qp_quic_receive (QpQuic *quic, guint path, const guint8 *data, gsize size);
 /* Sends whatever may be sent now: acknowledgements, stream data, datagrams. */
 void qp_quic_flush (QpQuic *quic);

@@ -185,6 +185,7 @@ fill_batches (QpQuic *quic, ngtcp2_tstamp now)
   gsize filled = 0;
   gssize result = 0;
 
+  quic->drained = FALSE;
   quic->inside = TRUE;
   while (filled < burst && filled + payload <= QP_QUIC_BUFFER_SIZE) {
     ngtcp2_path_storage storage;
@@ -197,6 +198,12 @@ fill_batches (QpQuic *quic, ngtcp2_tstamp now)
     add_to_batch (quic, filled, (gsize) result,
         qp_virtual_path_get_number (&storage.path));
     filled += (gsize) result;
+  }
+  /* Pacing's pause matters only to what waits, so it sets no timer when nothing
+   * does: a camera's next frame is longer away than that. */
+  if (filled > 0 && result == 0) {
+    quic->drained = TRUE;
+    quic->drained_expiry = ngtcp2_conn_get_expiry (quic->conn);
   }
   ngtcp2_conn_update_pkt_tx_time (quic->conn, now);
   quic->inside = FALSE;
@@ -300,7 +307,7 @@ qp_quic_send_all (QpQuic *quic)
   /* Ends at the congestion window, at pacing's pause, or when all is sent. */
   while (may_send (quic) &&
       (quic->batches.length > 0 || fill_batches (quic, now) > 0)) {
-    if (!send_batches (quic))
+    if (!send_batches (quic) || quic->drained)
       break;
   }
   qp_quic_track_path (quic);
