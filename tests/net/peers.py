@@ -10,7 +10,7 @@ import os
 import struct
 
 from harness import expect
-from lab import BUILD, program, wait_until
+from lab import BUILD, Skip, program, wait_until
 
 # Small enough for two of them and a decoder on two cores.
 VIDEO = ('videotestsrc name=source is-live=true pattern=ball ! '
@@ -27,6 +27,15 @@ def environment():
     env['GST_PLUGIN_PATH_1_0'] = os.path.join(BUILD, 'gst')
     env['GST_REGISTRY_1_0'] = os.path.join(BUILD, 'tests', 'net', 'registry.bin')
   return env
+
+
+def need_plain_build():
+  """Skips when the plugin is instrumented, which programs not built with it
+  cannot load."""
+  with open(os.path.join(BUILD, 'gst', 'libgstquicp2p.so'), 'rb') as stream:
+    plugin = stream.read()
+  if b'__asan_init' in plugin or b'__tsan_init' in plugin:
+    raise Skip('programs without sanitizers cannot load a plugin with them')
 
 
 def properties(settings):

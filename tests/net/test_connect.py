@@ -9,7 +9,7 @@ import signal
 import topology
 from harness import expect, run
 from lab import need, wait_until
-from peers import camera, environment, viewer
+from peers import camera, environment, need_plain_build, viewer
 
 FRAMES = 30
 
@@ -177,6 +177,7 @@ def peers_before_the_server(lab):
 def gst_launch_commands(lab):
   """The two commands of the README, as a user types them."""
   need('gst-launch-1.0')
+  need_plain_build()
   network = topology.lan(lab)
   network.start_signaling()
   sender = network.camera.spawn('gst-launch-camera', [
@@ -196,6 +197,7 @@ def gst_launch_commands(lab):
 def gst_play(lab):
   """The URI handler finds the element, decodebin the depayloaders: both media."""
   need('gst-play-1.0')
+  need_plain_build()
   network = topology.lan(lab)
   network.start_signaling()
   sender = camera(network, audio=True)

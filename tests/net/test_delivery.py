@@ -8,7 +8,7 @@ import time
 
 import topology
 from harness import expect, run
-from peers import AUDIO, Peer, camera, properties, read_units, viewer
+from peers import AUDIO, VIDEO, Peer, camera, properties, read_rtp, read_units, viewer
 
 CLIPS = '/usr/lib/python3/dist-packages/imageio/resources/images/cockatoo.mp4'
 SECONDS = 6
@@ -103,7 +103,8 @@ def slow_viewer_beside_a_fast_one(lab):
   sender = camera(network, source=source, rtp={'pay.src': lab.file('sent')})
   fast = viewer(network, 'fast', rtp={'in.sink': lab.file('fast')}, latency=0)
   fast.wait_count('out.sink', 30, 20)
-  slow = viewer(network, 'slow', host=network.viewers[1], latency=0)
+  slow = viewer(network, 'slow', host=network.viewers[1], latency=0,
+                rtp={'in.sink': lab.file('slow')})
   slow.wait_event('first-buffer', 20)
   before, started = fast.count('out.sink'), time.monotonic()
   encoded = sender.count('pay.src')
@@ -126,6 +127,12 @@ def slow_viewer_beside_a_fast_one(lab):
   expect(unsent < 500000, '%d bytes wait for the slow viewer', unsent)
   for peer in (slow, fast, sender):
     peer.stop()
+  sent = {packet[1:4]: packet[0] for packet in read_rtp(lab.file('sent'))}
+  ages = sorted(packet[0] - sent[packet[1:4]] for packet in read_rtp(lab.file('slow')))
+  # The deadline of a frame (0.4 s), and what the line's own queue holds (0.5 s).
+  print('at the slow viewer: %d of %d packets, median age %.2f s, oldest %.2f s'
+        % (len(ages), len(sent), ages[len(ages) // 2], ages[-1]))
+  expect(ages[-1] < 2, 'a packet came %.2f s late', ages[-1])
 
 
 def decodes_at_two_percent_loss(lab):
@@ -143,6 +150,50 @@ def decodes_at_two_percent_loss(lab):
          'no loss was seen')
   receiver.stop()
   sender.stop()
+
+
+def reordering_and_jitter(lab):
+  """Datagrams that overtake each other are put in order by the jitter buffer."""
+  network = topology.lan(lab, shape={'camera': 'both delay 10 jitter 8 reorder on'})
+  network.start_signaling()
+  sender, receiver = camera(network, mapping='datagram'), viewer(network)
+  receiver.wait_count('out.sink', 15, 30)
+  before = receiver.fresh()['pads']
+  time.sleep(SECONDS)
+  after = receiver.fresh()['pads']
+  frames = after['out.sink']['buffers'] - before['out.sink']['buffers']
+  expect(frames >= SECONDS * 30 - 4, '%d frames in %.1f s', frames, SECONDS)
+  expect(after['in.sink']['discontinuities'] == before['in.sink']['discontinuities'],
+         'packets are missing')
+  receiver.stop()
+  sender.stop()
+
+
+def participants_share_a_connection(lab):
+  """A sink and a source of one session name at each end: one membership each,
+  one QUIC connection, media both ways."""
+  network = topology.lan(lab)
+  network.start_signaling()
+  peers = [Peer(host, name,
+                '%s ! rtph264pay name=pay ! quicp2psink session=us %s '
+                'quicp2psrc session=us %s ! rtph264depay ! avdec_h264 ! '
+                'fakesink name=out sync=false'
+                % (VIDEO, *(properties({'uri': network.uri()}), ) * 2),
+                counts=['pay.src', 'out.sink'])
+           for host, name in ((network.camera, 'one'), (network.viewer, 'other'))]
+  for peer in peers:
+    peer.wait_count('out.sink', 30, 30)
+  for peer in peers:
+    elements = peer.fresh()['elements']
+    expect(len(elements) == 2, '%s: stats of %s', peer.name, list(elements))
+    for stats in elements.values():
+      expect(len(stats['peers']) == 1, '%s has %d connections', peer.name, len(stats['peers']))
+      directions = sorted(flow['direction'] for flow in stats['peers'][0]['flows'])
+      expect(directions == ['receive', 'send'], '%s: flows %s', peer.name, directions)
+  joined = network.signaling.output().count(' joined from ')
+  expect(joined == 2, '%d members joined the room', joined)
+  for peer in peers:
+    peer.stop()
 
 
 def sound_and_picture(lab):
@@ -189,4 +240,5 @@ def other_codecs(lab):
 
 if __name__ == '__main__':
   run([units_on_a_clean_link, units_at_two_percent_loss, slow_viewer_beside_a_fast_one,
-       decodes_at_two_percent_loss, sound_and_picture, other_codecs])
+       decodes_at_two_percent_loss, reordering_and_jitter, sound_and_picture,
+       participants_share_a_connection, other_codecs])

@@ -162,6 +162,14 @@ def null_within_a_second_alone(lab):
       peer.wait_event('state', where=lambda e: e['new'] in ('PAUSED', 'PLAYING'))
       time.sleep(0.3)
       expect_fast_null(peer)
+  # A server that accepts and then says nothing.
+  network.signaling.freeze()
+  for make in (camera, viewer):
+    peer = make(network, make.__name__ + '-unheard', keep=True)
+    peer.wait_event('element', where=lambda e: e['message']['name'] == 'signaling-state')
+    time.sleep(0.3)
+    expect_fast_null(peer)
+  network.signaling.thaw()
 
 
 def null_within_a_second_connecting(lab):

@@ -152,7 +152,52 @@ def expired_certificate(lab):
                     dict(ours.leaf('viewer.test'), ca_file=ours.certificate))
 
 
+def signaling_over_tls(lab):
+  """quicp2ps://: a server whose certificate names another host is refused."""
+  network = topology.lan(lab)
+  ours = Authority(lab, 'ours')
+  camera_files, viewer_files = ours.leaf('camera.test'), ours.leaf('viewer.test')
+  for name in ('other.test', network.server.address):
+    server = ours.leaf(name)
+    network.start_signaling('--certificate', server['certificate'], '--key', server['key'])
+    uri = network.uri(scheme='quicp2ps')
+    if name == network.server.address:
+      break
+    receiver = viewer(network, 'viewer-refuses', uri=uri, ca_file=ours.certificate,
+                      connect_timeout=2000, **viewer_files)
+    error = receiver.wait_event('error', 20)['text']
+    expect('certificate' in error and network.server.address in error, 'the error is: %s', error)
+    network.signaling.stop()
+  sender = camera(network, uri=uri, ca_file=ours.certificate, **camera_files)
+  receiver = viewer(network, uri=uri, ca_file=ours.certificate, **viewer_files)
+  receiver.wait_count('out.sink', 15, 20)
+  receiver.stop()
+  sender.stop()
+
+
+def keys_and_qlog_on_request(lab):
+  """SSLKEYLOGFILE and qlog-dir, and nothing of either without."""
+  network = lan(lab)
+  keys, logs = lab.file('keys'), lab.file('logs')
+  os.mkdir(logs)
+  sender = camera(network)
+  receiver = viewer(network, qlog_dir=logs, env={'SSLKEYLOGFILE': keys})
+  receiver.wait_count('out.sink', 15, 20)
+  receiver.stop()
+  sender.stop()
+  with open(keys) as stream:
+    text = stream.read()
+  for label in ('CLIENT_HANDSHAKE_TRAFFIC_SECRET', 'SERVER_TRAFFIC_SECRET_0'):
+    expect(re.search('^' + label + ' [0-9a-f]{64} [0-9a-f]+$', text, re.MULTILINE),
+           'no %s in the key log', label)
+  names = os.listdir(logs)
+  expect(len(names) == 1, 'qlog files: %s', names)
+  with open(os.path.join(logs, names[0])) as stream:
+    expect('packet_received' in stream.read(), 'the qlog tells of no packet')
+
+
 if __name__ == '__main__':
   run([pinned_fingerprints, wrong_fingerprint, certificates_of_one_authority, foreign_authority,
-       certificate_nobody_signed, viewer_nobody_signed, wrong_name, expired_certificate],
+       certificate_nobody_signed, viewer_nobody_signed, wrong_name, expired_certificate, signaling_over_tls,
+       keys_and_qlog_on_request],
       commands=['openssl'])
