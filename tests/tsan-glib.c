@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Tells ThreadSanitizer what GLib synchronizes.  GLib is not instrumented, and
- * its mutexes, conditions and queues are futexes and plain atomics that
- * ThreadSanitizer cannot see: without this, whatever a GMutex guards looks like
- * a race.  Preloaded into the tests of a ThreadSanitizer build; in a process
- * without ThreadSanitizer it changes nothing.  Any thread.
+/* Tells ThreadSanitizer what GLib and GStreamer synchronize.  They are not
+ * instrumented, and GLib's mutexes, conditions and queues are futexes and plain
+ * atomics that ThreadSanitizer cannot see: without this, whatever a GMutex
+ * guards looks like a race.  Preloaded into the tests of a ThreadSanitizer
+ * build; in a process without ThreadSanitizer it changes nothing.  Any thread.
  *
  * GRecMutex and GRWLock are pthread objects: those ThreadSanitizer sees by
  * itself. */
 #include <dlfcn.h>
-#include <glib.h>
+#include <gst/gst.h>
 
 /* Of <sanitizer/tsan_interface.h>: what was written before a release of an
  * address is seen after an acquire of it. */
@@ -136,9 +136,12 @@ g_async_queue_timeout_pop (GAsyncQueue *queue, guint64 timeout)
   return data;
 }
 
-/* A function on its way into another thread's main context. */
+/* A function on its way into another thread. */
 typedef struct {
-  GSourceFunc function;
+  union {
+    GSourceFunc source;
+    GstElementCallAsyncFunc element;
+  } function;
   gpointer data;
   GDestroyNotify notify;
 } Invocation;
@@ -149,7 +152,7 @@ run_invocation (gpointer data)
   Invocation *invocation = data;
 
   ACQUIRE (invocation);
-  return invocation->function (invocation->data);
+  return invocation->function.source (invocation->data);
 }
 
 static void
@@ -170,7 +173,28 @@ g_main_context_invoke_full (GMainContext *context, gint priority,
   Invocation *invocation = g_new (Invocation, 1);
 
   KEPT (g_main_context_invoke_full);
-  *invocation = (Invocation){ function, data, notify };
+  *invocation = (Invocation){ { .source = function }, data, notify };
   RELEASE (invocation);
   kept (context, priority, run_invocation, invocation, free_invocation);
+}
+
+static void
+run_element_invocation (GstElement *element, gpointer data)
+{
+  Invocation *invocation = data;
+
+  ACQUIRE (invocation);
+  invocation->function.element (element, invocation->data);
+}
+
+void
+gst_element_call_async (GstElement *element, GstElementCallAsyncFunc function,
+    gpointer data, GDestroyNotify notify)
+{
+  Invocation *invocation = g_new (Invocation, 1);
+
+  KEPT (gst_element_call_async);
+  *invocation = (Invocation){ { .element = function }, data, notify };
+  RELEASE (invocation);
+  kept (element, run_element_invocation, invocation, free_invocation);
 }
