@@ -121,8 +121,18 @@ static int
 on_acked (ngtcp2_conn *conn, int64_t id, uint64_t offset, uint64_t size,
     void *user, void *stream_user)
 {
+  QpQuic *quic = user;
+
+  quic->last_ack_us = g_get_monotonic_time ();
   if (stream_user != NULL)
-    qp_stream_acked (user, stream_user, offset + size);
+    qp_stream_acked (quic, stream_user, offset + size);
+  return 0;
+}
+
+static int
+on_acked_datagram (ngtcp2_conn *conn, uint64_t id, void *user)
+{
+  ((QpQuic *) user)->last_ack_us = g_get_monotonic_time ();
   return 0;
 }
 
@@ -272,7 +282,8 @@ qp_quic_fill_callbacks (ngtcp2_callbacks *callbacks, gboolean server)
     .stream_close = on_stream_close, .extend_max_stream_data = on_stream_credit,
     .extend_max_local_streams_bidi = on_more_streams,
     .extend_max_local_streams_uni = on_more_streams,
-    .recv_datagram = on_datagram, .path_validation = on_path_validation,
+    .recv_datagram = on_datagram, .ack_datagram = on_acked_datagram,
+    .path_validation = on_path_validation,
     .recv_stateless_reset2 = on_stateless_reset,
 #if NGTCP2_VERSION_NUM >= 0x011800
     .recv_stop_sending = on_stop_sending,

@@ -185,6 +185,7 @@ struct _QpQuic {
   /* Datagrams. */
   QpRing datagrams; /* of QpDatagram */
   guint64 datagrams_dropped;
+  gint64 last_ack_us; /* of stream data or a datagram; 0: none yet */
 
   /* Sending. */
   guint8 *buffer; /* QP_QUIC_BUFFER_SIZE bytes of packets, as they were made */

@@ -471,6 +471,7 @@ qp_quic_get_info (QpQuic *quic, QpQuicInfo *info)
     .path = quic->path,
     .bytes_unsent = quic->bytes_unsent,
     .datagrams_dropped = quic->datagrams_dropped,
+    .last_ack_us = quic->last_ack_us,
     .migrations = quic->migrations,
   };
   if (quic->conn == NULL)

@@ -183,6 +183,7 @@ typedef struct {
   guint64 bytes_unsent;      /* queued on streams and as datagrams */
   guint64 datagrams_dropped; /* past their deadline */
   guint64 pto_us;
+  gint64 last_ack_us; /* monotonic; when the peer last acknowledged data */
   guint migrations;
 } QpQuicInfo;
 void qp_quic_get_info (QpQuic *quic, QpQuicInfo *info);

@@ -16,8 +16,10 @@
 /* Keeps NAT bindings and the connection alive when no media flows. */
 #define KEEP_ALIVE_MS 5000
 
-/* The only path for now; a call's paths are numbered from here. */
+/* The path that a call begins on. */
 #define FIRST_PATH 0
+/* The exporter's label for the key that path offers are made with. */
+#define PATHS_KEY_LABEL "EXPORTER-quicp2p-paths"
 
 struct _QpCall {
   GMainContext *context;
@@ -37,10 +39,11 @@ struct _QpCall {
   GSource *timeout; /* until CONNECTED */
   guint timeout_ms;
 
-  QpPath *path;
+  QpPaths *paths;
   gboolean
       peer_gathered_early; /* end of candidates came before the credentials */
   QpQuic *quic;
+  QpMover *mover; /* once CONNECTED */
   char *alpn;
   QpSender *sender;
   QpReceiver *receiver;
@@ -62,6 +65,24 @@ static gboolean
 is_over (const QpCall *call)
 {
   return call->state == QP_CALL_FAILED || call->state == QP_CALL_CLOSED;
+}
+
+static QpPath *
+first_path (QpCall *call)
+{
+  return qp_paths_get_first (call->paths);
+}
+
+/* The path that QUIC sends on. */
+static guint
+get_active (QpCall *call)
+{
+  QpQuicInfo info;
+
+  if (!call->quic)
+    return FIRST_PATH;
+  qp_quic_get_info (call->quic, &info);
+  return info.path;
 }
 
 static void
@@ -111,6 +132,25 @@ write_message (QpCall *call, const QpMessage *message)
   return qp_quic_write (call->quic, call->control, framed, FALSE);
 }
 
+/* From the control stream; of what also comes by signaling, either will do. */
+static void
+take_message (QpCall *call, const QpMessage *message)
+{
+  switch (message->type) {
+    case QP_MESSAGE_PATH_OFFER:
+    case QP_MESSAGE_PATH_ANSWER:
+    case QP_MESSAGE_CANDIDATE:
+      if (g_strcmp0 (message->call, call->id) == 0)
+        qp_paths_handle (call->paths, message);
+      break;
+    case QP_MESSAGE_PING: /* a packet was all it wanted to be */
+      break;
+    default:
+      call->callbacks.message (call, message, call->user);
+      break;
+  }
+}
+
 static void
 control_data (QpCall *call, const guint8 *data, gsize size)
 {
@@ -131,7 +171,7 @@ control_data (QpCall *call, const guint8 *data, gsize size)
     message = qp_message_parse (json, length, &refused);
     /* A type of a later version is not an error between peers. */
     if (message)
-      call->callbacks.message (call, message, call->user);
+      take_message (call, message);
     else
       GST_WARNING ("%s: message on the control stream ignored: %s", call->name,
           refused->message);
@@ -150,6 +190,8 @@ qp_call_send (QpCall *call, const QpMessage *message)
     return FALSE;
   return write_message (call, message);
 }
+
+static void start_paths (QpCall *call);
 
 /* --- QUIC --------------------------------------------------------------- */
 
@@ -215,6 +257,7 @@ on_established (QpQuic *quic, const char *alpn, gpointer user)
   GST_INFO ("%s: connected in %.1f ms, ALPN %s", call->name,
       (call->connected_us - call->started_us) / 1000.0, alpn);
   set_state (call, QP_CALL_CONNECTED);
+  start_paths (call);
 }
 
 /* The client's first bidirectional stream is the control stream, any other is
@@ -312,7 +355,7 @@ on_quic_closed (QpQuic *quic, const GError *error, gpointer user)
 }
 
 static void
-on_path_writable (QpPath *path, gpointer user)
+on_path_writable (gpointer user)
 {
   QpCall *call = user;
 
@@ -326,16 +369,35 @@ on_send (QpQuic *quic, guint path, const guint8 *data, gsize size,
 {
   QpCall *call = user;
 
-  switch (qp_path_send (call->path, data, size, segment, sent)) {
+  if (call->mover)
+    path = qp_mover_route (call->mover, path);
+  switch (qp_paths_send (call->paths, path, data, size, segment, sent)) {
     case QP_PATH_SEND_OK:
       return QP_QUIC_SEND_OK;
     case QP_PATH_SEND_AGAIN:
-      qp_path_notify_writable (call->path, on_path_writable);
       return QP_QUIC_SEND_AGAIN;
     case QP_PATH_SEND_ERROR:
       break;
   }
   return QP_QUIC_SEND_ERROR;
+}
+
+static void
+on_path_result (QpQuic *quic, guint path, gboolean validated, gpointer user)
+{
+  QpCall *call = user;
+
+  if (call->mover && !is_over (call))
+    qp_mover_path_result (call->mover, path, validated);
+}
+
+static void
+on_quic_path_changed (QpQuic *quic, guint path, gpointer user)
+{
+  QpCall *call = user;
+
+  if (call->mover && !is_over (call))
+    qp_mover_path_changed (call->mover, path);
 }
 
 static const QpQuicCallbacks quic_callbacks = {
@@ -346,6 +408,8 @@ static const QpQuicCallbacks quic_callbacks = {
   .stream_closed = on_stream_closed,
   .datagram = on_datagram,
   .streams_available = on_streams_available,
+  .path_result = on_path_result,
+  .path_changed = on_quic_path_changed,
   .closed = on_quic_closed,
   .send = on_send,
 };
@@ -370,7 +434,7 @@ start_quic (QpCall *call)
     .qlog_dir = call->qlog_dir,
     .name = call->name,
     .first_path = FIRST_PATH,
-    .max_payload = qp_path_get_max_payload (call->path),
+    .max_payload = qp_path_get_max_payload (qp_paths_get_first (call->paths)),
   };
 
   call->quic = qp_quic_new (call->context, &config, &quic_callbacks, call,
@@ -379,25 +443,24 @@ start_quic (QpCall *call)
     end_call (call, g_steal_pointer (&error));
 }
 
-/* --- ICE ---------------------------------------------------------------- */
+/* --- Paths -------------------------------------------------------------- */
 
 static void
-on_local_candidate (QpPath *path, const char *candidate, gpointer user)
+on_paths_signal (QpMessage *message, gpointer user)
 {
   QpCall *call = user;
-  g_autoptr (QpMessage) message = NULL;
 
   if (is_over (call))
     return;
-  message = qp_message_new (QP_MESSAGE_CANDIDATE);
-  message->call = g_strdup (call->id);
-  message->path = FIRST_PATH;
-  message->candidate = g_strdup (candidate ? candidate : "");
+  /* What concerns further paths goes both ways: whichever arrives first
+   * counts, and one of the two may be cut. */
+  if (message->path != FIRST_PATH)
+    qp_call_send (call, message);
   call->callbacks.signal (call, message, call->user);
 }
 
 static void
-path_connected (QpCall *call)
+first_path_connected (QpCall *call)
 {
   /* The QUIC client speaks first, once its side can send; the server waits for
    * it since the answer came. */
@@ -405,41 +468,54 @@ path_connected (QpCall *call)
     start_quic (call);
   if (call->state == QP_CALL_CHECKING)
     set_state (call, QP_CALL_HANDSHAKING);
-  if (!is_over (call))
-    call->callbacks.path_changed (call, call->user);
 }
 
 static void
-on_path_state (QpPath *path, QpPathState state, const char *cause,
+first_path_failed (QpCall *call, const char *cause)
+{
+  end_call (call,
+      g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_NO_PATH,
+          "no network path to %s: %s", call->name, cause));
+}
+
+static void
+on_path_state (guint number, QpPathState state, const char *cause,
     gpointer user)
 {
   QpCall *call = user;
 
   if (is_over (call))
     return;
-  if (state == QP_PATH_CONNECTED)
-    path_connected (call);
-  else if (state == QP_PATH_FAILED)
-    end_call (call,
-        g_error_new (QP_SESSION_ERROR,
-            call->state == QP_CALL_CONNECTED ? QP_SESSION_ERROR_LOST
-                                             : QP_SESSION_ERROR_NO_PATH,
-            "no network path to %s: %s", call->name, cause));
+  if (state == QP_PATH_CONNECTED) {
+    if (number == FIRST_PATH)
+      first_path_connected (call);
+    if (call->mover)
+      qp_mover_path_usable (call->mover, number);
+    if (!is_over (call) && number == get_active (call))
+      call->callbacks.path_selected (call, call->user);
+  } else if (state == QP_PATH_FAILED) {
+    if (call->mover)
+      qp_mover_path_lost (call->mover, number, cause);
+    else if (number == FIRST_PATH)
+      first_path_failed (call, cause);
+  }
 }
 
 static void
-on_path_received (QpPath *path, const guint8 *data, gsize size, gpointer user)
+on_path_received (guint number, const guint8 *data, gsize size, gpointer user)
 {
   QpCall *call = user;
 
   if (!call->quic || is_over (call))
     return;
   call->last_received_us = g_get_monotonic_time ();
-  qp_quic_receive (call->quic, FIRST_PATH, data, size);
+  if (call->mover)
+    number = qp_mover_receive (call->mover, number);
+  qp_quic_receive (call->quic, number, data, size);
 }
 
 static void
-on_path_received_all (QpPath *path, gpointer user)
+on_path_received_all (gpointer user)
 {
   QpCall *call = user;
 
@@ -447,16 +523,89 @@ on_path_received_all (QpPath *path, gpointer user)
     return;
   if (call->receiver)
     qp_receiver_flush (call->receiver);
+  if (call->mover && !is_over (call))
+    qp_mover_received_all (call->mover);
   if (call->quic)
     qp_quic_flush (call->quic);
 }
 
-static const QpPathCallbacks path_callbacks = {
-  .local_candidate = on_local_candidate,
-  .state_changed = on_path_state,
+static void
+on_path_lost (guint number, const char *why, gpointer user)
+{
+  QpCall *call = user;
+
+  if (!is_over (call) && call->mover)
+    qp_mover_path_lost (call->mover, number, why);
+}
+
+static const QpPathsCallbacks paths_callbacks = {
+  .signal = on_paths_signal,
   .received = on_path_received,
   .received_all = on_path_received_all,
+  .state_changed = on_path_state,
+  .writable = on_path_writable,
+  .lost = on_path_lost,
 };
+
+static void
+on_mover_moved (guint from, guint to, const char *cause, gint64 gap_us,
+    gpointer user)
+{
+  QpCall *call = user;
+
+  if (!is_over (call))
+    call->callbacks.moved (call, from, to, cause, gap_us, call->user);
+}
+
+static void
+on_mover_lost (guint number, const char *cause, gpointer user)
+{
+  QpCall *call = user;
+
+  if (!is_over (call))
+    call->callbacks.path_lost (call, number, cause, call->user);
+}
+
+static void
+on_mover_cut (gboolean cut, gpointer user)
+{
+  QpCall *call = user;
+
+  GST_INFO ("%s: %s", call->name, cut ? "no path works" : "a path works again");
+  if (!is_over (call))
+    call->callbacks.cut (call, cut, call->user);
+}
+
+static void
+on_mover_ping (gpointer user)
+{
+  QpCall *call = user;
+  g_autoptr (QpMessage) ping = qp_message_new (QP_MESSAGE_PING);
+
+  if (qp_call_send (call, ping))
+    qp_quic_flush (call->quic);
+}
+
+static const QpMoverCallbacks mover_callbacks = {
+  .moved = on_mover_moved,
+  .lost = on_mover_lost,
+  .cut = on_mover_cut,
+  .ping = on_mover_ping,
+};
+
+/* Between two of us only: a plain RoQ peer knows nothing of further paths. */
+static void
+start_paths (QpCall *call)
+{
+  guint8 key[QP_PATHS_KEY_SIZE];
+
+  if (!g_str_equal (call->alpn, QP_ROQ_ALPN_P2P) ||
+      !qp_quic_export_key (call->quic, PATHS_KEY_LABEL, key, sizeof key))
+    return;
+  call->mover = qp_mover_new (call->context, call->paths, call->quic,
+      !call->offerer, call->name, &mover_callbacks, call);
+  qp_paths_start (call->paths, key);
+}
 
 /* --- Signaling ---------------------------------------------------------- */
 
@@ -469,8 +618,8 @@ describe_self (QpCall *call, QpMessageType type)
   message->path = FIRST_PATH;
   message->fingerprint =
       g_strdup (qp_identity_get_fingerprint (call->identity));
-  message->ufrag = g_strdup (qp_path_get_ufrag (call->path));
-  message->password = g_strdup (qp_path_get_password (call->path));
+  message->ufrag = g_strdup (qp_path_get_ufrag (first_path (call)));
+  message->password = g_strdup (qp_path_get_password (first_path (call)));
   return message;
 }
 
@@ -481,7 +630,7 @@ take_description (QpCall *call, const QpMessage *message)
   g_autoptr (GError) error = NULL;
 
   call->peer_fingerprint = g_strdup (message->fingerprint);
-  if (!qp_path_set_remote_credentials (call->path, message->ufrag,
+  if (!qp_path_set_remote_credentials (first_path (call), message->ufrag,
           message->password, &error)) {
     end_call (call,
         g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_NO_PATH,
@@ -490,7 +639,7 @@ take_description (QpCall *call, const QpMessage *message)
     return FALSE;
   }
   if (call->peer_gathered_early)
-    qp_path_remote_gathering_done (call->path);
+    qp_path_remote_gathering_done (first_path (call));
   return TRUE;
 }
 
@@ -542,7 +691,7 @@ qp_call_start (QpCall *call)
   set_state (call, QP_CALL_OFFERING);
   /* The offer leaves before its candidates. */
   call->callbacks.signal (call, offer, call->user);
-  qp_path_gather (call->path);
+  qp_path_gather (first_path (call));
 }
 
 void
@@ -556,7 +705,7 @@ qp_call_accept (QpCall *call, const QpMessage *offer, const char *sdp)
   if (!take_description (call, offer))
     return;
   set_state (call, QP_CALL_CHECKING);
-  qp_path_gather (call->path);
+  qp_path_gather (first_path (call));
 }
 
 static void
@@ -577,19 +726,11 @@ handle_answer (QpCall *call, const QpMessage *answer)
 static void
 handle_candidate (QpCall *call, const QpMessage *message)
 {
-  g_autoptr (GError) error = NULL;
-
-  if (message->path != FIRST_PATH)
-    return;
-  if (message->candidate[0] == '\0') {
-    if (call->peer_fingerprint)
-      qp_path_remote_gathering_done (call->path);
-    else
-      call->peer_gathered_early = TRUE;
-  } else if (!qp_path_add_remote_candidate (call->path, message->candidate,
-                 &error)) {
-    GST_WARNING ("%s: candidate ignored: %s", call->name, error->message);
-  }
+  if (message->path == FIRST_PATH && message->candidate[0] == '\0' &&
+      !call->peer_fingerprint)
+    call->peer_gathered_early = TRUE;
+  else
+    qp_paths_handle (call->paths, message);
 }
 
 void
@@ -601,6 +742,9 @@ qp_call_handle (QpCall *call, const QpMessage *message)
     handle_answer (call, message);
   else if (message->type == QP_MESSAGE_CANDIDATE)
     handle_candidate (call, message);
+  else if (message->type == QP_MESSAGE_PATH_OFFER ||
+      message->type == QP_MESSAGE_PATH_ANSWER)
+    qp_paths_handle (call->paths, message);
 }
 
 /* --- Life --------------------------------------------------------------- */
@@ -629,7 +773,8 @@ qp_call_new (const QpCallConfig *config, const QpCallCallbacks *callbacks,
   call->control = -1;
 
   path.controlling = config->offerer;
-  call->path = qp_path_new (config->context, &path, &path_callbacks, call);
+  call->paths = qp_paths_new (config->context, &path, config->id, config->name,
+      config->interfaces, &paths_callbacks, call);
   return call;
 }
 
@@ -648,10 +793,11 @@ qp_call_free (QpCall *call, guint64 code, const char *reason,
   stop_timeout (call);
   if (call->quic && qp_quic_get_state (call->quic) <= QP_QUIC_ESTABLISHED)
     qp_quic_close (call->quic, code, reason);
+  g_clear_pointer (&call->mover, qp_mover_free);
   g_clear_pointer (&call->sender, qp_sender_free);
   g_clear_pointer (&call->receiver, qp_receiver_free);
   g_clear_pointer (&call->quic, qp_quic_free);
-  qp_path_free (call->path, closed, user);
+  qp_paths_free (call->paths, closed, user);
 
   g_clear_pointer (&call->deframer, qp_deframer_free);
   qp_identity_unref (call->identity);
@@ -726,13 +872,13 @@ qp_call_get_alpn (QpCall *call)
 char *
 qp_call_describe (QpCall *call)
 {
-  return qp_path_describe (call->path);
+  return qp_paths_describe (call->paths);
 }
 
 gboolean
 qp_call_get_info (QpCall *call, QpPathInfo *path, QpQuicInfo *quic)
 {
-  qp_path_get_info (call->path, path);
+  qp_paths_get_info (call->paths, get_active (call), path);
   memset (quic, 0, sizeof *quic);
   if (!call->quic)
     return FALSE;
@@ -750,4 +896,36 @@ gint64
 qp_call_get_connect_time (QpCall *call)
 {
   return call->connected_us > 0 ? call->connected_us - call->started_us : 0;
+}
+
+void
+qp_call_network_changed (QpCall *call)
+{
+  if (!is_over (call))
+    qp_paths_update (call->paths);
+}
+
+void
+qp_call_signaling_returned (QpCall *call)
+{
+  if (!is_over (call))
+    qp_paths_repeat (call->paths);
+}
+
+gboolean
+qp_call_is_cut (QpCall *call)
+{
+  return call->mover && qp_mover_is_cut (call->mover);
+}
+
+gint64
+qp_call_get_last_gap (QpCall *call)
+{
+  return call->mover ? qp_mover_get_last_gap (call->mover) : -1;
+}
+
+QpPaths *
+qp_call_get_paths (QpCall *call)
+{
+  return call->paths;
 }

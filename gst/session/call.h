@@ -9,8 +9,9 @@
  * qp_call_free() from an idle of its owner's. */
 #pragma once
 
-#include "path/path.h"
 #include "quic/connection.h"
+#include "session/mover.h"
+#include "session/paths.h"
 #include "session/receiver.h"
 #include "session/sender.h"
 #include "signaling/message.h"
@@ -39,6 +40,7 @@ typedef struct {
   QpIdentity *identity;
   const char *pinned_fingerprint, *ca_file, *peer_name; /* see QpTrust */
   QpPathConfig path;
+  const char *interfaces; /* see qp_interface_rank(); nullable */
   QpCongestionControl congestion_control;
   const char *qlog_dir;
   guint timeout_ms; /* from start to CONNECTED */
@@ -54,8 +56,14 @@ typedef struct {
   void (*ended) (QpCall *call, const GError *error, gpointer user);
   /* A message of the peer's on the control stream. */
   void (*message) (QpCall *call, const QpMessage *message, gpointer user);
-  /* A pair was selected, or another one. */
-  void (*path_changed) (QpCall *call, gpointer user);
+  /* ICE selected a pair, or another one, on the path in use. */
+  void (*path_selected) (QpCall *call, gpointer user);
+  /* See QpMoverCallbacks. */
+  void (*path_lost) (QpCall *call, guint path, const char *cause,
+      gpointer user);
+  void (*moved) (QpCall *call, guint from, guint to, const char *cause,
+      gint64 gap_us, gpointer user);
+  void (*cut) (QpCall *call, gboolean cut, gpointer user);
   void (*keyframe) (QpTrack *track, gboolean newcomer, gpointer user);
   void (*rtp) (gpointer flow, GstBufferList *list, gpointer user);
   void (*rtcp) (gpointer flow, GstBuffer *buffer, gpointer user);
@@ -104,5 +112,15 @@ gboolean qp_call_get_info (QpCall *call, QpPathInfo *path, QpQuicInfo *quic);
 gint64 qp_call_get_last_received (QpCall *call);
 /* µs from start to CONNECTED; 0 before. */
 gint64 qp_call_get_connect_time (QpCall *call);
+
+/* Interfaces or addresses have changed, or may have. */
+void qp_call_network_changed (QpCall *call);
+/* We are in the room again: what the peer may have missed is repeated. */
+void qp_call_signaling_returned (QpCall *call);
+/* TRUE while no path works. */
+gboolean qp_call_is_cut (QpCall *call);
+/* µs without a packet at the last move; -1 before any. */
+gint64 qp_call_get_last_gap (QpCall *call);
+QpPaths *qp_call_get_paths (QpCall *call); /* transfer none */
 
 G_END_DECLS

@@ -29,6 +29,7 @@ qp_config_copy (const QpConfig *config)
   copy->peer_fingerprint = g_strdup (config->peer_fingerprint);
   copy->producer = g_strdup (config->producer);
   copy->qlog_dir = g_strdup (config->qlog_dir);
+  copy->interfaces = g_strdup (config->interfaces);
   return copy;
 }
 
@@ -50,5 +51,6 @@ qp_config_free (QpConfig *config)
   g_free (config->peer_fingerprint);
   g_free (config->producer);
   g_free (config->qlog_dir);
+  g_free (config->interfaces);
   g_free (config);
 }

@@ -41,6 +41,9 @@ typedef struct {
 
   QpCongestionControl congestion_control;
   guint connect_timeout_ms; /* 0: never give up */
+  guint disconnect_timeout_ms; /* after having been connected; 0: never */
+  /* Which interfaces are used, best first, as "wlan*,!docker*"; NULL: all. */
+  char *interfaces;
   guint
       producer_timeout_ms; /* consumer: EOS this long after the producer left; 0: never */
   char *producer; /* consumer: id or name; NULL: the first; "all" */

@@ -525,8 +525,29 @@ on_ended (QpCall *call, const GError *error, gpointer user)
   qp_session_review (peer->session);
 }
 
+/* Tells the bus where the connection is now. */
 static void
-on_path_changed (QpCall *call, gpointer user)
+post_path (QpPeer *peer, guint from, guint to, const char *cause, double gap_ms)
+{
+  QpPathInfo path;
+  QpQuicInfo quic;
+
+  qp_call_get_info (peer->call, &path, &quic);
+  GST_INFO ("%s: path %u → %u, %s %s ↔ %s %s: %s, gap %.1f ms", peer->id, from,
+      to, path.local.type, path.local.address, path.remote.type,
+      path.remote.address, cause, gap_ms);
+  qp_session_post (peer->session,
+      gst_structure_new ("path-changed", "peer-id", G_TYPE_STRING, peer->id,
+          "old-path", G_TYPE_UINT, from, "new-path", G_TYPE_UINT, to,
+          "local-candidate-type", G_TYPE_STRING, path.local.type,
+          "local-address", G_TYPE_STRING, path.local.address,
+          "remote-candidate-type", G_TYPE_STRING, path.remote.type,
+          "remote-address", G_TYPE_STRING, path.remote.address, "cause",
+          G_TYPE_STRING, cause, "gap-ms", G_TYPE_DOUBLE, gap_ms, NULL));
+}
+
+static void
+on_path_selected (QpCall *call, gpointer user)
 {
   QpPeer *peer = user;
   QpPathInfo path;
@@ -535,13 +556,37 @@ on_path_changed (QpCall *call, gpointer user)
   if (call != peer->call)
     return;
   qp_call_get_info (call, &path, &quic);
+  post_path (peer, quic.path, quic.path, "selected by ICE", 0);
+}
+
+static void
+on_moved (QpCall *call, guint from, guint to, const char *cause, gint64 gap_us,
+    gpointer user)
+{
+  QpPeer *peer = user;
+
+  if (call == peer->call)
+    post_path (peer, from, to, cause, gap_us / 1000.0);
+}
+
+static void
+on_path_lost (QpCall *call, guint path, const char *cause, gpointer user)
+{
+  QpPeer *peer = user;
+
+  if (call != peer->call)
+    return;
   qp_session_post (peer->session,
-      gst_structure_new ("path-changed", "peer-id", G_TYPE_STRING, peer->id,
-          "local-candidate-type", G_TYPE_STRING, path.local.type,
-          "local-address", G_TYPE_STRING, path.local.address,
-          "remote-candidate-type", G_TYPE_STRING, path.remote.type,
-          "remote-address", G_TYPE_STRING, path.remote.address, "cause",
-          G_TYPE_STRING, "selected by ICE", NULL));
+      gst_structure_new ("path-lost", "peer-id", G_TYPE_STRING, peer->id,
+          "path", G_TYPE_UINT, path, "cause", G_TYPE_STRING, cause, NULL));
+}
+
+static void
+on_cut (QpCall *call, gboolean cut, gpointer user)
+{
+  QpPeer *peer = user;
+
+  qp_session_review (peer->session);
 }
 
 static void
@@ -566,7 +611,10 @@ static const QpCallCallbacks call_callbacks = {
   .state_changed = on_state_changed,
   .ended = on_ended,
   .message = on_message,
-  .path_changed = on_path_changed,
+  .path_selected = on_path_selected,
+  .path_lost = on_path_lost,
+  .moved = on_moved,
+  .cut = on_cut,
   .keyframe = on_keyframe,
   .rtp = on_rtp,
   .rtcp = on_rtcp,
@@ -812,6 +860,26 @@ gboolean
 qp_peer_is_connected (QpPeer *peer)
 {
   return peer->call && qp_call_get_state (peer->call) == QP_CALL_CONNECTED;
+}
+
+gboolean
+qp_peer_is_cut (QpPeer *peer)
+{
+  return qp_peer_is_connected (peer) && qp_call_is_cut (peer->call);
+}
+
+void
+qp_peer_network_changed (QpPeer *peer)
+{
+  if (peer->call)
+    qp_call_network_changed (peer->call);
+}
+
+void
+qp_peer_signaling_returned (QpPeer *peer)
+{
+  if (peer->call)
+    qp_call_signaling_returned (peer->call);
 }
 
 guint

@@ -119,6 +119,7 @@ string_difference (const QpConfig *a, const QpConfig *b)
   DIFFERS (peer_name, "peer-name")
   DIFFERS (peer_fingerprint, "peer-fingerprint")
   DIFFERS (qlog_dir, "qlog-dir")
+  DIFFERS (interfaces, "interfaces")
 #undef DIFFERS
   return NULL;
 }

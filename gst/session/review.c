@@ -138,6 +138,33 @@ watch_producer (QpSession *session, gboolean connected)
         session->config->producer_timeout_ms, on_producer_timeout);
 }
 
+static gboolean
+on_disconnect_timeout (gpointer data)
+{
+  QpSession *session = data;
+  g_autoptr (GError)
+      error = g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_LOST,
+          "disconnected for %u ms: %s", session->config->disconnect_timeout_ms,
+          session->reason ? session->reason : "the peer is gone");
+
+  g_clear_pointer (&session->disconnect_timeout, g_source_unref);
+  qp_session_fail (session, error);
+  return G_SOURCE_REMOVE;
+}
+
+/* Runs while a session that was connected is not. */
+static void
+watch_disconnection (QpSession *session, gboolean connected)
+{
+  if (connected || !session->was_connected ||
+      session->config->disconnect_timeout_ms == 0 ||
+      session->state == QP_SESSION_FAILED)
+    qp_clear_source (&session->disconnect_timeout);
+  else if (!session->disconnect_timeout)
+    session->disconnect_timeout = qp_session_add_timeout (session,
+        session->config->disconnect_timeout_ms, on_disconnect_timeout);
+}
+
 /* A call that is under way, NULL if there is none. */
 static QpPeer *
 find_connecting (QpSession *session)
@@ -208,17 +235,20 @@ qp_session_start_connect_timeout (QpSession *session)
 static void
 review_state (QpSession *session)
 {
-  gboolean connecting = FALSE, connected = FALSE;
+  gboolean connecting = FALSE, connected = FALSE, cut = FALSE;
 
   for (guint i = 0; i < session->peers->len; i++) {
     QpPeer *peer = g_ptr_array_index (session->peers, i);
     QpCallState state = qp_peer_get_state (peer);
 
-    connected |= state == QP_CALL_CONNECTED;
+    cut |= qp_peer_is_cut (peer);
+    connected |= state == QP_CALL_CONNECTED && !qp_peer_is_cut (peer);
     connecting |= state > QP_CALL_NEW && state < QP_CALL_CONNECTED;
   }
   session->was_connected |= connected;
-  watch_producer (session, connected);
+  /* A producer that cannot be reached has not left. */
+  watch_producer (session, connected || cut);
+  watch_disconnection (session, connected);
   if (session->state == QP_SESSION_FAILED)
     return;
 
@@ -226,6 +256,9 @@ review_state (QpSession *session)
     qp_clear_source (&session->connect_timeout);
     g_clear_error (&session->last_error);
     qp_session_set_state (session, QP_SESSION_CONNECTED, NULL);
+  } else if (cut) {
+    qp_session_set_state (session, QP_SESSION_DISCONNECTED,
+        "no network path works; trying to find another");
   } else if (session->was_connected && qp_session_get_consumer (session)) {
     qp_session_set_state (session, QP_SESSION_DISCONNECTED,
         "the producer is gone");

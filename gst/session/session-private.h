@@ -4,6 +4,7 @@
  * otherwise. */
 #pragma once
 
+#include "path/netlink.h"
 #include "session/ice-servers.h"
 #include "session/peer.h"
 #include "session/session.h"
@@ -71,7 +72,10 @@ struct _QpSession {
   GSource *wake;      /* the tracks' queues are not empty */
   GSource *tick;      /* every 100 ms */
   GSource *drain;     /* every 10 ms while a track ends */
-  GSource *connect_timeout, *producer_timeout;
+  GSource *connect_timeout, *producer_timeout, *disconnect_timeout;
+  QpNetworkWatch *network; /* NULL where there is no rtnetlink */
+  GSource *network_idle;   /* the network changed */
+  gboolean network_lost;   /* …an address or a link went away */
   gboolean leaving;
 
   GMutex lock;         /* guards `stats` */
@@ -104,6 +108,12 @@ void qp_session_watch_silence (QpSession *session, gint64 now);
 
 gboolean qp_session_start_server (QpSession *session, GError **error);
 gboolean qp_session_start_client (QpSession *session, GError **error);
+
+/* --- session-network.c ------------------------------------------------------ */
+
+/* Listens to the kernel's news about the network. */
+void qp_session_start_network (QpSession *session);
+void qp_session_stop_network (QpSession *session);
 
 /* --- session-tracks.c ------------------------------------------------------ */
 

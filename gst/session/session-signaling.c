@@ -70,6 +70,8 @@ on_joined (QpSession *session, const QpMessage *joined)
   }
   for (guint i = 0; i < joined->peers->len; i++)
     peer_seen (session, g_ptr_array_index (joined->peers, i));
+  for (guint i = 0; i < session->peers->len; i++)
+    qp_peer_signaling_returned (g_ptr_array_index (session->peers, i));
 }
 
 static void

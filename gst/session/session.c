@@ -105,6 +105,7 @@ qp_session_fail (QpSession *session, const GError *error)
     return;
   qp_clear_source (&session->connect_timeout);
   qp_clear_source (&session->producer_timeout);
+  qp_clear_source (&session->disconnect_timeout);
   qp_session_set_state (session, QP_SESSION_FAILED, error->message);
   for (guint i = 0; i < session->members->len; i++) {
     QpMember *member = g_ptr_array_index (session->members, i);
@@ -183,6 +184,7 @@ qp_session_fill_call_config (QpSession *session, QpCallConfig *config)
   config->peer_name = settings->peer_name;
   config->congestion_control = settings->congestion_control;
   config->qlog_dir = settings->qlog_dir;
+  config->interfaces = settings->interfaces;
   config->timeout_ms = CALL_TIMEOUT_MS;
   config->path.stun_host = session->servers->stun_host;
   config->path.stun_port = session->servers->stun_port;
@@ -225,6 +227,7 @@ start (gpointer data)
   qp_session_set_state (session, QP_SESSION_SIGNALING, NULL);
   session->tick = qp_session_add_timeout (session, TICK_MS, on_tick);
   qp_session_start_connect_timeout (session);
+  qp_session_start_network (session);
 
   if ((!session->config->run_signaling_server ||
           qp_session_start_server (session, &error)) &&
@@ -291,6 +294,7 @@ clear_sources (QpSession *session)
 {
   qp_clear_source (&session->connect_timeout);
   qp_clear_source (&session->producer_timeout);
+  qp_clear_source (&session->disconnect_timeout);
   qp_clear_source (&session->tick);
   qp_clear_source (&session->drain);
   qp_clear_source (&session->review);
@@ -303,6 +307,7 @@ clear_sources (QpSession *session)
 static void
 stop (QpSession *session)
 {
+  qp_session_stop_network (session);
   say_goodbye (session);
   clear_sources (session);
   g_main_loop_quit (session->loop);

@@ -132,6 +132,7 @@ set_transport_fields (GstStructure *structure, QpPeer *peer)
   QpPathInfo path;
   QpQuicInfo quic;
   guint64 sent, received;
+  gint64 gap;
 
   qp_call_get_info (qp_peer_get_call (peer), &path, &quic);
   qp_peer_get_bitrates (peer, &sent, &received);
@@ -148,12 +149,32 @@ set_transport_fields (GstStructure *structure, QpPeer *peer)
       G_TYPE_UINT64, received, "connect-ms", G_TYPE_DOUBLE,
       qp_call_get_connect_time (qp_peer_get_call (peer)) / 1000.0, "migrations",
       G_TYPE_UINT, quic.migrations, NULL);
+  gap = qp_call_get_last_gap (qp_peer_get_call (peer));
+  if (gap >= 0)
+    gst_structure_set (structure, "last-migration-gap-ms", G_TYPE_DOUBLE,
+        gap / 1000.0, NULL);
+}
+
+static void
+add_path (guint number, const char *interface, gboolean usable,
+    const QpPathInfo *info, gpointer user)
+{
+  append_structure (user,
+      gst_structure_new ("path", "path-id", G_TYPE_UINT, number, "state",
+          G_TYPE_STRING, qp_path_state_to_string (info->state), "usable",
+          G_TYPE_BOOLEAN, usable, "interface", G_TYPE_STRING, interface,
+          "local-candidate-type", G_TYPE_STRING, info->local.type,
+          "local-address", G_TYPE_STRING, info->local.address,
+          "remote-candidate-type", G_TYPE_STRING, info->remote.type,
+          "remote-address", G_TYPE_STRING, info->remote.address, "bytes-sent",
+          G_TYPE_UINT64, info->bytes_sent, "bytes-received", G_TYPE_UINT64,
+          info->bytes_received, NULL));
 }
 
 static void
 set_connection_fields (GstStructure *structure, QpPeer *peer, Totals *totals)
 {
-  GValue flows = G_VALUE_INIT;
+  GValue flows = G_VALUE_INIT, paths = G_VALUE_INIT;
   QpCall *call = qp_peer_get_call (peer);
   FlowWalk walk = { .call = call, .flows = &flows, .totals = totals };
   QpPathInfo path;
@@ -169,6 +190,10 @@ set_connection_fields (GstStructure *structure, QpPeer *peer, Totals *totals)
       "packets-received", G_TYPE_UINT64, quic.packets_received,
       "unknown-flow-packets", G_TYPE_UINT64,
       qp_receiver_get_unknown_packets (qp_call_get_receiver (call)), NULL);
+
+  g_value_init (&paths, GST_TYPE_ARRAY);
+  qp_paths_foreach (qp_call_get_paths (call), add_path, &paths);
+  gst_structure_take_value (structure, "paths", &paths);
 
   g_value_init (&flows, GST_TYPE_ARRAY);
   qp_peer_foreach_flow (peer, add_flow, &walk);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Whether the path in use still carries what we send.  The one proof is the
+ * peer's acknowledgement: packets that still come in prove the other direction
+ * only.  A path is in doubt when something has been in flight, and nothing was
+ * acknowledged, for longer than max(2 PTO, 100 ms): two probes of QUIC's own
+ * (RFC 9002, 6.2) would have been answered by then.
+ *
+ * Pure: time is an argument, in microseconds of a monotonic clock. */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+#define QP_LIVENESS_MIN_US (100 * 1000)
+
+/* To be embedded; its fields are the module's own. */
+typedef struct {
+  gint64 waiting_since_us; /* -1: nothing is in flight */
+  gint64 last_ack_us;
+} QpLiveness;
+
+/* Fresh, as after a move: nothing is known against the path. */
+void qp_liveness_init (QpLiveness *liveness);
+
+/* How things are at `now_us`: bytes in flight on the path, and when the peer
+ * acknowledged something last. Both must be told at least every few
+ * milliseconds while something is in flight; the answer is as exact as that. */
+void qp_liveness_update (QpLiveness *liveness, gint64 now_us,
+    guint64 bytes_in_flight, gint64 last_ack_us);
+
+/* TRUE: the path is in doubt. `pto_us` is QUIC's probe timeout now. */
+gboolean qp_liveness_in_doubt (const QpLiveness *liveness, gint64 now_us,
+    gint64 pto_us);
+
+G_END_DECLS

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* See mover.h. */
+#include "session/mover.h"
+
+#include "session/liveness.h"
+#include "session/session-private.h"
+
+#define GST_CAT_DEFAULT qp_session_debug
+
+/* How exact liveness is. */
+#define TICK_MS 10
+/* Without any path for so long, people are told. */
+#define CUT_US (1 * G_USEC_PER_SEC)
+/* A planned move, or the server's wish for one, that led nowhere is not
+ * repeated before. */
+#define PATIENCE_US (3 * G_USEC_PER_SEC)
+
+typedef enum {
+  QP_MOVER_SETTLED,    /* on the path in use, with no other in mind */
+  QP_MOVER_VALIDATING, /* client: `target` is being validated, the path in use
+                        * carries the data */
+  QP_MOVER_HOMELESS, /* the path in use does not work, and no other is known */
+} QpMoverState;
+
+struct _QpMover {
+  QpPaths *paths;
+  QpQuic *quic;
+  gboolean client;
+  char *name;
+  QpMoverCallbacks callbacks;
+  gpointer user;
+
+  QpMoverState state;
+  guint active; /* as QUIC has it */
+  guint target; /* VALIDATING */
+  char *cause;  /* of the move under way or just made; nullable */
+  QpLiveness liveness;
+  GSource *tick;
+
+  int wanted; /* client: move there when QUIC lets us; -1 */
+  gboolean wanted_at_once;
+  int detour; /* server: what QUIC sends on `active` leaves here; -1 */
+  int nudge;  /* server: the next batch leaves here; -1 */
+  gint64 patient_until_us;
+
+  gint64 last_received_us; /* on any path */
+  gint64 heard_us;         /* on `active` */
+  int moved_from;          /* the first packet on the new path is awaited; -1 */
+  gint64 gap_from_us, last_gap_us;
+  gint64 homeless_us; /* HOMELESS: since */
+  gboolean cut;
+};
+
+static const char *
+state_to_string (QpMoverState state)
+{
+  static const char *const names[] = { "settled", "validating", "homeless" };
+
+  return names[state];
+}
+
+static void
+set_state (QpMover *mover, QpMoverState state, const char *why)
+{
+  if (mover->state == state)
+    return;
+  GST_INFO ("%s: path %u, %s → %s: %s", mover->name, mover->active,
+      state_to_string (mover->state), state_to_string (state), why);
+  mover->state = state;
+  if (state == QP_MOVER_HOMELESS)
+    mover->homeless_us = g_get_monotonic_time ();
+}
+
+static void
+set_cut (QpMover *mover, gboolean cut)
+{
+  if (mover->cut == cut)
+    return;
+  mover->cut = cut;
+  mover->callbacks.cut (cut, mover->user);
+}
+
+/* --- Moving ----------------------------------------------------------------- */
+
+/* Client. FALSE: not now; it is tried again with the next tick. */
+static gboolean
+move (QpMover *mover, guint number, gboolean at_once)
+{
+  g_autoptr (GError) error = NULL;
+  QpPathInfo info;
+
+  if (number == mover->active || !qp_paths_is_usable (mover->paths, number)) {
+    mover->wanted = -1;
+    return FALSE;
+  }
+  if (mover->state == QP_MOVER_VALIDATING && mover->target == number &&
+      !at_once)
+    return TRUE;
+  qp_paths_get_info (mover->paths, number, &info);
+  if (!qp_quic_migrate (mover->quic, number, at_once, 1200, &error)) {
+    GST_DEBUG ("%s: %s", mover->name, error->message);
+    mover->wanted = (int) number;
+    mover->wanted_at_once = at_once;
+    return FALSE;
+  }
+  mover->wanted = -1;
+  mover->target = number;
+  qp_liveness_init (&mover->liveness);
+  if (!at_once)
+    set_state (mover, QP_MOVER_VALIDATING, mover->cause);
+  return TRUE;
+}
+
+static void
+set_cause (QpMover *mover, const char *cause)
+{
+  g_free (mover->cause);
+  mover->cause = g_strdup (cause);
+}
+
+/* The path in use does not work (any more). */
+static void
+leave_path (QpMover *mover, const char *cause, gboolean at_once)
+{
+  int best = qp_paths_get_best (mover->paths, (int) mover->active);
+
+  set_cause (mover, cause);
+  if (best < 0) {
+    set_state (mover, QP_MOVER_HOMELESS, cause);
+    qp_paths_renew (mover->paths);
+    return;
+  }
+  if (mover->client) {
+    move (mover, (guint) best, at_once);
+  } else if (mover->detour != best) {
+    GST_INFO ("%s: sending on path %d instead of %u: %s", mover->name, best,
+        mover->active, cause);
+    mover->detour = best;
+    mover->callbacks.ping (mover->user);
+  }
+}
+
+/* --- Silence ---------------------------------------------------------------- */
+
+static void
+doubt (QpMover *mover, gint64 now)
+{
+  gboolean deaf = now - mover->heard_us > QP_LIVENESS_MIN_US / 2;
+
+  GST_INFO ("%s: path %u is in doubt: nothing acknowledged for %.0f ms, "
+            "nothing heard for %.0f ms",
+      mover->name, mover->active,
+      (now - mover->liveness.waiting_since_us) / 1000.0,
+      (now - mover->heard_us) / 1000.0);
+  qp_paths_doubt (mover->paths, mover->active);
+  mover->callbacks.lost (mover->active, "silence", mover->user);
+  qp_liveness_init (&mover->liveness);
+  leave_path (mover, "silence", deaf);
+}
+
+static void
+plan (QpMover *mover, gint64 now)
+{
+  int preferred;
+
+  if (mover->state != QP_MOVER_SETTLED || now < mover->patient_until_us ||
+      mover->detour >= 0)
+    return;
+  preferred = qp_paths_get_preferred (mover->paths);
+  if (preferred < 0)
+    return;
+  mover->patient_until_us = now + PATIENCE_US;
+  if (mover->client) {
+    set_cause (mover, "a better path came up");
+    move (mover, (guint) preferred, FALSE);
+  } else {
+    mover->nudge = preferred;
+    mover->callbacks.ping (mover->user);
+    mover->nudge = -1;
+  }
+}
+
+static void
+seek_home (QpMover *mover, gint64 now)
+{
+  int best = qp_paths_get_best (mover->paths, (int) mover->active);
+
+  if (best >= 0) {
+    leave_path (mover, mover->cause, TRUE);
+    return;
+  }
+  qp_paths_renew (mover->paths);
+  if (now - mover->homeless_us > CUT_US)
+    set_cut (mover, TRUE);
+}
+
+static gboolean
+on_tick (gpointer data)
+{
+  QpMover *mover = data;
+  gint64 now = g_get_monotonic_time ();
+  QpQuicInfo info;
+
+  qp_quic_get_info (mover->quic, &info);
+  if (info.state != QP_QUIC_ESTABLISHED)
+    return G_SOURCE_CONTINUE;
+  if (mover->wanted >= 0)
+    move (mover, (guint) mover->wanted, mover->wanted_at_once);
+
+  qp_liveness_update (&mover->liveness, now, info.bytes_in_flight,
+      info.last_ack_us);
+  if (mover->state == QP_MOVER_HOMELESS)
+    seek_home (mover, now);
+  else if (qp_liveness_in_doubt (&mover->liveness, now, (gint64) info.pto_us))
+    doubt (mover, now);
+  else
+    plan (mover, now);
+  return G_SOURCE_CONTINUE;
+}
+
+/* --- From the paths --------------------------------------------------------- */
+
+guint
+qp_mover_receive (QpMover *mover, guint path)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (path == mover->active) {
+    if (mover->moved_from >= 0) {
+      mover->last_gap_us = MAX (now - mover->gap_from_us, 0);
+      mover->callbacks.moved ((guint) mover->moved_from, path,
+          mover->cause ? mover->cause : "the peer moved", mover->last_gap_us,
+          mover->user);
+      mover->moved_from = -1;
+    }
+    mover->heard_us = now;
+    if (mover->state == QP_MOVER_HOMELESS) {
+      set_state (mover, QP_MOVER_SETTLED, "the path works again");
+      qp_liveness_init (&mover->liveness);
+    }
+    set_cut (mover, FALSE);
+  } else if (mover->client) {
+    if (mover->state != QP_MOVER_VALIDATING || path != mover->target) {
+      /* What is left of a former path, or the server's wish to move: QUIC knows
+       * only the path in use, and must not lose the packet. */
+      if (now - mover->heard_us > 5 * 1000 && mover->wanted < 0 &&
+          mover->state != QP_MOVER_VALIDATING &&
+          now >= mover->patient_until_us) {
+        set_cause (mover, "the peer sends there");
+        mover->wanted = (int) path;
+        mover->wanted_at_once = !qp_paths_is_usable (mover->paths,
+            mover->active);
+      }
+      path = mover->active;
+    }
+  }
+  mover->last_received_us = now;
+  return path;
+}
+
+void
+qp_mover_received_all (QpMover *mover)
+{
+  if (mover->wanted >= 0)
+    move (mover, (guint) mover->wanted, mover->wanted_at_once);
+}
+
+guint
+qp_mover_route (QpMover *mover, guint path)
+{
+  if (path != mover->active)
+    return path;
+  if (mover->nudge >= 0)
+    return (guint) mover->nudge;
+  return mover->detour >= 0 ? (guint) mover->detour : path;
+}
+
+void
+qp_mover_path_usable (QpMover *mover, guint path)
+{
+  if (!mover->client)
+    qp_quic_add_path (mover->quic, path);
+  if (mover->state == QP_MOVER_HOMELESS && path != mover->active)
+    leave_path (mover, mover->cause, TRUE);
+}
+
+void
+qp_mover_path_lost (QpMover *mover, guint path, const char *cause)
+{
+  if ((int) path == mover->detour) {
+    mover->detour = -1;
+    leave_path (mover, cause, TRUE);
+  }
+  if (path != mover->active)
+    return;
+  mover->callbacks.lost (path, cause, mover->user);
+  leave_path (mover, cause, TRUE);
+}
+
+/* --- From QUIC -------------------------------------------------------------- */
+
+void
+qp_mover_path_result (QpMover *mover, guint path, gboolean validated)
+{
+  if (validated) {
+    if (mover->state == QP_MOVER_VALIDATING && path == mover->target)
+      set_state (mover, QP_MOVER_SETTLED, "validated");
+    return;
+  }
+  qp_paths_doubt (mover->paths, path);
+  if (mover->state == QP_MOVER_VALIDATING && path == mover->target)
+    set_state (mover, QP_MOVER_SETTLED, "the other path did not answer");
+  mover->patient_until_us = g_get_monotonic_time () + PATIENCE_US;
+}
+
+void
+qp_mover_path_changed (QpMover *mover, guint path)
+{
+  if (path == mover->active)
+    return;
+  if (mover->moved_from < 0) {
+    mover->moved_from = (int) mover->active;
+    mover->gap_from_us = mover->last_received_us;
+  }
+  mover->active = path;
+  mover->detour = -1;
+  mover->heard_us = g_get_monotonic_time ();
+  mover->patient_until_us = mover->heard_us + PATIENCE_US;
+  qp_liveness_init (&mover->liveness);
+  set_state (mover, QP_MOVER_SETTLED, "moved");
+  qp_paths_set_active (mover->paths, path);
+}
+
+/* --- Life ------------------------------------------------------------------- */
+
+QpMover *
+qp_mover_new (GMainContext *context, QpPaths *paths, QpQuic *quic,
+    gboolean client, const char *name, const QpMoverCallbacks *callbacks,
+    gpointer user)
+{
+  QpMover *mover = g_new0 (QpMover, 1);
+
+  mover->paths = paths;
+  mover->quic = quic;
+  mover->client = client;
+  mover->name = g_strdup (name);
+  mover->callbacks = *callbacks;
+  mover->user = user;
+  mover->wanted = mover->detour = mover->nudge = mover->moved_from = -1;
+  mover->last_gap_us = -1;
+  mover->last_received_us = mover->heard_us = g_get_monotonic_time ();
+  qp_liveness_init (&mover->liveness);
+  mover->tick = g_timeout_source_new (TICK_MS);
+  g_source_set_callback (mover->tick, on_tick, mover, NULL);
+  g_source_attach (mover->tick, context);
+  return mover;
+}
+
+void
+qp_mover_free (QpMover *mover)
+{
+  qp_clear_source (&mover->tick);
+  g_free (mover->cause);
+  g_free (mover->name);
+  g_free (mover);
+}
+
+gboolean
+qp_mover_is_cut (QpMover *mover)
+{
+  return mover->cut;
+}
+
+gint64
+qp_mover_get_last_gap (QpMover *mover)
+{
+  return mover->last_gap_us;
+}
