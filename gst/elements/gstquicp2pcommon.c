@@ -321,43 +321,58 @@ gst_quicp2p_common_get_property (GstQuicP2PCommon *common, GObject *object,
   g_mutex_unlock (&common->lock);
 }
 
-gboolean
-gst_quicp2p_common_join (GstQuicP2PCommon *common, GstElement *element,
-    const QpSessionCallbacks *callbacks)
+/* (transfer full): the settings as they are now, NULL if they are no good. */
+static QpConfig *
+copy_config (GstQuicP2PCommon *common, char **session, GError **error)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (QpConfig) config = NULL;
-  g_autofree char *session = NULL;
-  QpMember *member = NULL;
+  QpConfig *config = NULL;
 
   g_mutex_lock (&common->lock);
-  config = qp_config_copy (common->config);
-  session = g_strdup (common->session);
-  if (common->uri_error)
-    error = g_error_copy (common->uri_error);
-  g_mutex_unlock (&common->lock);
-
-  if (error) {
-    error->domain = QP_SESSION_ERROR;
-    error->code = QP_SESSION_ERROR_SETTINGS;
-  } else if (!config->uri) {
-    g_set_error (&error, QP_SESSION_ERROR, QP_SESSION_ERROR_SETTINGS,
-        "No room was given: set the property \"uri\", for example to quicp2p://host:8443/room");
+  if (common->uri_error) {
+    g_set_error_literal (error, QP_SESSION_ERROR, QP_SESSION_ERROR_SETTINGS,
+        common->uri_error->message);
+  } else if (!common->config->uri) {
+    g_set_error_literal (error, QP_SESSION_ERROR, QP_SESSION_ERROR_SETTINGS,
+        "No room was given: set the property \"uri\", for example to "
+        "quicp2p://host:8443/room");
   } else {
-    /* The lock is not held: callbacks may come while we join, and read us. */
-    member = qp_session_join (session, config, common->producer,
-        !common->producer, callbacks, element, &error);
+    config = qp_config_copy (common->config);
+    *session = g_strdup (common->session);
   }
+  g_mutex_unlock (&common->lock);
+  return config;
+}
 
-  if (!member) {
-    gst_quicp2p_post_error (element, common->producer, error);
+gboolean
+gst_quicp2p_common_join (GstQuicP2PCommon *common, GstElement *element,
+    const QpSessionCallbacks *callbacks, GError **error)
+{
+  g_autofree char *session = NULL;
+  g_autoptr (QpConfig) config = copy_config (common, &session, error);
+  QpMember *member;
+
+  if (!config)
     return FALSE;
-  }
+  /* Without the lock: callbacks may come meanwhile, and read us. */
+  member = qp_session_join (session, config, common->producer,
+      !common->producer, callbacks, element, error);
+  if (!member)
+    return FALSE;
+
   g_mutex_lock (&common->lock);
   common->member = member;
   g_mutex_unlock (&common->lock);
-  g_object_notify (G_OBJECT (element), "fingerprint");
   return TRUE;
+}
+
+void
+gst_quicp2p_common_joined (GstQuicP2PCommon *common, GstElement *element,
+    const GError *error)
+{
+  if (error)
+    gst_quicp2p_post_error (element, common->producer, error);
+  else
+    g_object_notify (G_OBJECT (element), "fingerprint");
 }
 
 void

@@ -80,10 +80,13 @@ void gst_quicp2p_common_set_property (GstQuicP2PCommon *common, GObject *object,
 void gst_quicp2p_common_get_property (GstQuicP2PCommon *common, GObject *object,
     guint id, GValue *value, GParamSpec *pspec);
 
-/* Joins the session; on failure posts an element error and returns FALSE.
- * Callbacks may come before it returns. */
+/* Joins the session; FALSE with an error of QP_SESSION_ERROR.  Callbacks may
+ * come before it returns. */
 gboolean gst_quicp2p_common_join (GstQuicP2PCommon *common, GstElement *element,
-    const QpSessionCallbacks *callbacks);
+    const QpSessionCallbacks *callbacks, GError **error);
+/* Tells the application how joining went: a new fingerprint, or the error. */
+void gst_quicp2p_common_joined (GstQuicP2PCommon *common, GstElement *element,
+    const GError *error);
 /* Leaves it, within 300 ms; afterwards no callback is running.  Does nothing
  * if there is none. */
 void gst_quicp2p_common_leave (GstQuicP2PCommon *common);

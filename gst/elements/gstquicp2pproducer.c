@@ -12,8 +12,9 @@ GST_DEBUG_CATEGORY_EXTERN (gst_quicp2p_src_debug);
 #define GST_CAT_DEFAULT gst_quicp2p_src_debug
 
 /* SSRCs of one track that are served at a time: the one that sends, and others
- * that have not timed out after it restarted.  Each costs a thread. */
-#define MAX_STREAMS 4
+ * that have not timed out since the payloader started again.  Each costs a
+ * thread. */
+#define MAX_STREAMS 16
 
 /* Instead of 5 s (RFC 3550, section 6.2 allows less at our rates), so that
  * the sender knows our losses and round trips in time. */
@@ -450,7 +451,7 @@ gst_quicp2p_producer_add_track (GstQuicP2PProducer *producer,
   return track;
 }
 
-void
+gboolean
 gst_quicp2p_producer_remove_track (GstQuicP2PProducer *producer,
     GstQuicP2PTrack *track)
 {
@@ -463,10 +464,11 @@ gst_quicp2p_producer_remove_track (GstQuicP2PProducer *producer,
   g_mutex_unlock (&producer->lock);
 
   /* Whoever took it out of the list takes it apart. */
-  if (link) {
-    track_demolish (track);
-    gst_quicp2p_track_unref (track);
-  }
+  if (!link)
+    return FALSE;
+  track_demolish (track);
+  gst_quicp2p_track_unref (track);
+  return TRUE;
 }
 
 void

@@ -60,8 +60,8 @@ guint *gst_quicp2p_producer_live (GstQuicP2PProducer *producer);
  * rtpbin refused. */
 GstQuicP2PTrack *gst_quicp2p_producer_add_track (GstQuicP2PProducer *producer,
     QpRemoteTrack *remote);
-/* Takes the track apart; does nothing if that was done.  May block. */
-void gst_quicp2p_producer_remove_track (GstQuicP2PProducer *producer,
+/* Takes the track apart.  FALSE if that was done before.  May block. */
+gboolean gst_quicp2p_producer_remove_track (GstQuicP2PProducer *producer,
     GstQuicP2PTrack *track);
 /* Ends all its tracks, and the packets they dropped; these do not block. */
 void gst_quicp2p_producer_end (GstQuicP2PProducer *producer);

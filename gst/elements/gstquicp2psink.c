@@ -355,17 +355,17 @@ child_proxy_init (gpointer iface, gpointer data)
 static gboolean
 join (GstQuicP2PSink *self)
 {
-  gboolean joined;
+  g_autoptr (GError) error = NULL;
 
   g_mutex_lock (&self->setup_lock);
-  joined = gst_quicp2p_common_join (&self->common, GST_ELEMENT_CAST (self),
-      &callbacks);
-  if (joined) {
+  if (gst_quicp2p_common_join (&self->common, GST_ELEMENT_CAST (self),
+          &callbacks, &error)) {
     for (GList *walk = self->pads; walk; walk = walk->next)
       add_track (self, walk->data);
   }
   g_mutex_unlock (&self->setup_lock);
-  return joined;
+  gst_quicp2p_common_joined (&self->common, GST_ELEMENT_CAST (self), error);
+  return error == NULL;
 }
 
 /* No data flows any more.  The tracks go with the membership: removed one by

@@ -154,10 +154,13 @@ demolish_track (GstElement *element, gpointer user)
   producer = gst_quicp2p_producer_ref (track->producer);
   if (track->pad_goes)
     pad = g_steal_pointer (&track->pad);
-  self->dropped_packets += gst_quicp2p_track_get_dropped (track);
   g_mutex_unlock (&self->lock);
 
-  gst_quicp2p_producer_remove_track (producer, track);
+  if (gst_quicp2p_producer_remove_track (producer, track)) {
+    g_mutex_lock (&self->lock);
+    self->dropped_packets += gst_quicp2p_track_get_dropped (track);
+    g_mutex_unlock (&self->lock);
+  }
   if (pad) {
     gst_quicp2p_src_pad_push_eos (pad);
     remove_pad (self, pad);
@@ -620,6 +623,17 @@ preload (GstQuicP2PSrc *self)
       rtpbin != NULL);
 }
 
+static gboolean
+join (GstQuicP2PSrc *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  gst_quicp2p_common_join (&self->common, GST_ELEMENT_CAST (self), &callbacks,
+      &error);
+  gst_quicp2p_common_joined (&self->common, GST_ELEMENT_CAST (self), error);
+  return error == NULL;
+}
+
 static GstStateChangeReturn
 change_state (GstElement *element, GstStateChange transition)
 {
@@ -632,7 +646,7 @@ change_state (GstElement *element, GstStateChange transition)
         return GST_STATE_CHANGE_FAILURE;
       break;
     case GST_STATE_CHANGE_READY_TO_PAUSED:
-      if (!gst_quicp2p_common_join (&self->common, element, &callbacks))
+      if (!join (self))
         return GST_STATE_CHANGE_FAILURE;
       break;
     case GST_STATE_CHANGE_PAUSED_TO_READY:
@@ -790,15 +804,18 @@ install_properties (GObjectClass *object_class)
   /**
    * GstQuicP2PSrc:latency:
    *
-   * How long the jitter buffer holds packets back, so that streams are in sync
-   * and packets in order.  With 0 there is none: packets pass on as they
-   * arrive.
+   * How long the jitter buffer waits for packets that are missing, and how much
+   * later than they came streams are shown for that, so that they are whole, in
+   * order and in sync.  With 0 there is no jitter buffer: packets pass on as
+   * they arrive.
    *
    * Since: 0.1
    */
   g_object_class_install_property (object_class, PROP_LATENCY,
       g_param_spec_uint ("latency", "Latency",
-          "Time that the jitter buffer holds packets, in ms (0: packets pass as they arrive)",
+          "How late packets may be, and how much later streams are shown for "
+          "that, in ms (0: packets pass as they arrive, without a jitter "
+          "buffer)",
           0, MAX_LATENCY, DEFAULT_LATENCY, GST_QUICP2P_PARAM_FLAGS));
   /**
    * GstQuicP2PSrc:producer:

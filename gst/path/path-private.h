@@ -28,7 +28,8 @@
 G_BEGIN_DECLS
 
 #define QP_PATH_COMPONENT 1
-#define QP_PATH_MAX_REMOTE 25 /* candidates of the peer */
+#define QP_PATH_SAFE_PAYLOAD 1200 /* bytes; see qp_path_get_max_payload() */
+#define QP_PATH_MAX_REMOTE 25     /* candidates of the peer */
 #define QP_PATH_MAX_LOCAL_ADDRESSES 16
 #define QP_PATH_MAX_TURN_SERVERS 4   /* libnice takes 8 */
 #define QP_PATH_MAX_EARLY 32         /* datagrams held until CONNECTED */
@@ -113,8 +114,8 @@ struct _QpPath {
   GSocket *socket; /* NULL: relayed, libnice sends */
   struct sockaddr_storage remote_address;
   socklen_t remote_address_size;
-  gboolean gso;   /* until the kernel says no */
-  int last_errno; /* so that each new failure is logged once */
+  gsize gso_below; /* segments that UDP_SEGMENT may take are smaller, bytes */
+  int last_errno;  /* so that each new failure is logged once */
   GSource *writable;
   void (*writable_func) (QpPath *path, gpointer user);
 

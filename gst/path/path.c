@@ -427,7 +427,7 @@ qp_path_get_password (QpPath *path)
 gsize
 qp_path_get_max_payload (QpPath *path)
 {
-  return 1200;
+  return QP_PATH_SAFE_PAYLOAD;
 }
 
 void

@@ -132,7 +132,9 @@ void qp_path_get_info (QpPath *path, QpPathInfo *info);
  * for an error when the owner gives up before the path does. (transfer full) */
 char *qp_path_describe (QpPath *path);
 
-/* Largest UDP payload that is safe without probing, in bytes: 1200. It holds
+/* Largest UDP payload that is safe without probing, in bytes: 1200. Larger ones
+ * are not fragmented on their way (DF is set), so those that a network does not
+ * carry are lost, even where qp_path_send() says OK. The limit holds
  * for relayed pairs too: QUIC needs no less (RFC 9000, section 14), and with
  * TURN's 4 bytes and IPv6's headers it stays below 1280. */
 gsize qp_path_get_max_payload (QpPath *path);

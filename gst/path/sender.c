@@ -88,7 +88,8 @@ send_each (QpPath *path, const guint8 *data, gsize size, gsize segment)
 }
 
 /* EIO: the interface cannot checksum segments. EINVAL: it cannot segment, or
- * the segment exceeds its MTU, or the kernel is older than UDP_SEGMENT. */
+ * the segment exceeds its MTU (EMSGSIZE in newer kernels), or the kernel is
+ * older than UDP_SEGMENT. */
 static gboolean
 is_gso_refusal (int error)
 {
@@ -99,7 +100,7 @@ is_gso_refusal (int error)
 static Attempt
 send_direct (QpPath *path, const guint8 *data, gsize size, gsize segment)
 {
-  if (path->gso && size > segment) {
+  if (segment < path->gso_below && size > segment) {
     Attempt attempt = send_gso (path, data, size, segment);
 
     if (!is_gso_refusal (attempt.error))
@@ -107,7 +108,8 @@ send_direct (QpPath *path, const guint8 *data, gsize size, gsize segment)
     GST_INFO ("path %u: sends datagrams one by one from now on, UDP_SEGMENT "
               "of %" G_GSIZE_FORMAT " bytes was refused: %s",
         path->id, segment, g_strerror (attempt.error));
-    path->gso = FALSE;
+    /* A large segment may have been refused for its size. */
+    path->gso_below = segment > QP_PATH_SAFE_PAYLOAD ? segment : 0;
   }
   return send_each (path, data, size, segment);
 }
@@ -133,7 +135,8 @@ send_relayed (QpPath *path, const guint8 *data, gsize size, gsize segment)
     return (Attempt){ result, 0 };
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
     return (Attempt){ 0, EAGAIN };
-  return (Attempt){ 0, EIO };
+  /* libnice does not say why. If the relay is gone, small datagrams will tell. */
+  return (Attempt){ 0, segment > QP_PATH_SAFE_PAYLOAD ? EMSGSIZE : EIO };
 }
 
 static void
@@ -187,7 +190,9 @@ qp_path_send (QpPath *path, const guint8 *data, gsize size, gsize segment,
     } else if (attempt.error == EMSGSIZE) {
       /* Too large for this network, and only this datagram: the path is well,
        * and whoever probes for the path MTU takes it as lost. */
-      note_error (path, EMSGSIZE);
+      GST_DEBUG ("path %u: %" G_GSIZE_FORMAT " bytes are too large to send",
+          path->id, MIN (segment, size - done));
+      path->send_errors++;
       done += MIN (segment, size - done);
     } else {
       note_error (path, attempt.error);
@@ -267,7 +272,7 @@ qp_path_use_pair (QpPath *path)
   path->remote_address_size = path->pair_address.ss_family == AF_INET6
       ? sizeof (struct sockaddr_in6)
       : sizeof (struct sockaddr_in);
-  path->gso = TRUE;
+  path->gso_below = G_MAXSIZE;
   path->last_errno = 0;
   /* Whoever waits for the former socket waits for this one now. */
   if (path->writable_func)

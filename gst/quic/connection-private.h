@@ -3,6 +3,7 @@
  * to the thread of the connection's GMainContext; there is no lock. */
 #pragma once
 
+#include "quic/black-hole.h"
 #include "quic/connection.h"
 #include "quic/qlog.h"
 #include "quic/ring.h"
@@ -32,6 +33,9 @@ GST_DEBUG_CATEGORY_EXTERN (qp_quic_debug);
 #define QP_QUIC_BATCH_SIZE 65000
 #define QP_QUIC_BATCH_SEGMENTS 64
 #define QP_QUIC_BUFFER_SIZE (64 * 1024)
+
+/* More is not probed for; see pmtu.c. */
+#define QP_MAX_PROBE_PAYLOAD 1452
 
 /* Datagrams of one size on one path, one after the other in the send buffer. */
 typedef struct {
@@ -126,7 +130,8 @@ struct _QpQuic {
   QpCongestionControl congestion_control;
   ngtcp2_duration idle_timeout, keep_alive, handshake_timeout; /* ns */
   char *qlog_dir;
-  gsize max_payload; /* the largest that any path may use, bytes */
+  gsize max_payload;   /* the largest that any path may use unprobed, bytes */
+  gsize probe_payload; /* the largest to probe for, 0: none */
 
   /* Life. */
   QpQuicState state; /* changed by qp_quic_set_state() only */
@@ -174,6 +179,11 @@ struct _QpQuic {
   gboolean move_unproven; /* client: moved at once, not validated yet */
   guint migrations;
 
+  /* Path MTU, of the path in use. */
+  gsize payload;            /* as it was told last */
+  ngtcp2_tstamp last_probe; /* of ngtcp2's, when sent; 0: none yet */
+  QpBlackHole black_hole;
+
   /* Streams. */
   QpStreamList streams; /* all of them */
   QpStreamList ready[QP_N_PRIORITIES];
@@ -200,6 +210,8 @@ struct _QpQuic {
 };
 
 /* connection.c */
+/* Makes the log category, once. */
+void qp_quic_init_debug (void);
 ngtcp2_tstamp qp_quic_now (void); /* CLOCK_MONOTONIC, ns */
 void qp_quic_set_state (QpQuic *quic, QpQuicState state, const char *why);
 /* Between enter and leave the owner may not be called, and qp_quic_free() only
@@ -273,5 +285,29 @@ QpVirtualPath *qp_quic_set_path (QpQuic *quic, guint number, gsize max_payload);
 QpVirtualPath *qp_quic_get_path (QpQuic *quic, guint number);
 void qp_quic_on_path_validation (QpQuic *quic, const ngtcp2_path *path,
     const ngtcp2_path *fallback, ngtcp2_path_validation_result result);
+/* Tells ngtcp2 when to send a PING by itself. */
+void qp_quic_set_keep_alive (QpQuic *quic);
+
+/* pmtu.c */
+void qp_quic_fill_probes (QpQuic *quic, ngtcp2_settings *settings);
+/* The size of full packets on the path in use, bytes. */
+gsize qp_quic_get_payload (QpQuic *quic);
+/* The room that ngtcp2 must be given for one packet: it writes its probes where
+ * it finds place, and keeps all others to the path's size. */
+gsize qp_quic_get_room (QpQuic *quic);
+/* Whether the path's size may grow yet. */
+gboolean qp_quic_is_searching (QpQuic *quic);
+/* After packets were written, `large` bytes of them in packets above the base
+ * size; `probe`: a probe of ngtcp2's was among them. */
+void qp_quic_watch_sent (QpQuic *quic, gsize large, gboolean probe,
+    ngtcp2_tstamp now);
+/* After ngtcp2 has read a packet, or handled its timer. */
+void qp_quic_watch_received (QpQuic *quic, ngtcp2_tstamp now);
+/* The path in use is another one. */
+void qp_quic_restart_search (QpQuic *quic);
+/* Writes a packet that tells whether a black hole is over. Returns its size,
+ * which may be small if ngtcp2 had something to say, 0, or ngtcp2's error. */
+gssize qp_quic_write_probe (QpQuic *quic, ngtcp2_path *path, guint8 *out,
+    ngtcp2_tstamp now);
 
 G_END_DECLS

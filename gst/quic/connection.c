@@ -15,8 +15,8 @@ GST_DEBUG_CATEGORY (qp_quic_debug);
 
 G_DEFINE_QUARK (qp_quic_error, qp_quic_error)
 
-static void
-init_debug (void)
+void
+qp_quic_init_debug (void)
 {
   static gsize done = 0;
 
@@ -256,8 +256,10 @@ on_expiry (QpQuic *quic, ngtcp2_tstamp now)
   result = ngtcp2_conn_handle_expiry (quic->conn, now);
   quic->inside = FALSE;
   qp_quic_handle_result (quic, result, "waiting");
-  if (quic->conn != NULL)
-    qp_quic_send_all (quic);
+  if (quic->conn == NULL)
+    return;
+  qp_quic_watch_received (quic, now);
+  qp_quic_send_all (quic);
 }
 
 static gboolean
@@ -329,6 +331,11 @@ quic_alloc (GMainContext *context, const QpQuicConfig *config,
   quic->qlog_dir = g_strdup (config->qlog_dir);
   quic->max_payload = CLAMP (config->max_payload, NGTCP2_MAX_UDP_PAYLOAD_SIZE,
       MIN (NGTCP2_MAX_TX_UDP_PAYLOAD_SIZE, QP_QUIC_BATCH_SIZE));
+  quic->probe_payload = config->probe_payload > QP_BASE_PAYLOAD
+      ? MIN (config->probe_payload, QP_MAX_PROBE_PAYLOAD)
+      : 0;
+  quic->payload = QP_BASE_PAYLOAD;
+  quic->black_hole.name = quic->name;
   quic->conn_ref.get_conn = get_conn;
   quic->conn_ref.user_data = quic;
   quic->events = g_array_new (FALSE, FALSE, sizeof (QpEvent));
@@ -355,7 +362,7 @@ qp_quic_new (GMainContext *context, const QpQuicConfig *config,
           callbacks->stream_data != NULL && callbacks->closed != NULL &&
           callbacks->send != NULL,
       NULL);
-  init_debug ();
+  qp_quic_init_debug ();
   quic = quic_alloc (context, config, callbacks, user);
   quic->tls = qp_tls_new (config->server, config->identity, &config->trust,
       config->alpn, error);
@@ -417,6 +424,7 @@ receive (QpQuic *quic, guint number, const guint8 *data, gsize size)
 {
   QpVirtualPath *path = qp_quic_get_path (quic, number);
   const ngtcp2_pkt_info info = { 0 };
+  ngtcp2_tstamp now;
   ngtcp2_path arrival;
   int result;
 
@@ -428,13 +436,14 @@ receive (QpQuic *quic, guint number, const guint8 *data, gsize size)
   }
   if (quic->conn == NULL && !qp_quic_start_server (quic, path, data, size))
     return;
+  now = qp_quic_now ();
   arrival = path->path; /* a callback may replace `path` */
   quic->inside = TRUE;
-  result = ngtcp2_conn_read_pkt (quic->conn, &arrival, &info, data, size,
-      qp_quic_now ());
+  result = ngtcp2_conn_read_pkt (quic->conn, &arrival, &info, data, size, now);
   quic->inside = FALSE;
   qp_quic_handle_result (quic, result, "receiving");
   qp_quic_track_path (quic);
+  qp_quic_watch_received (quic, now);
 }
 
 void
@@ -473,6 +482,8 @@ qp_quic_get_info (QpQuic *quic, QpQuicInfo *info)
     .datagrams_dropped = quic->datagrams_dropped,
     .last_ack_us = quic->last_ack_us,
     .migrations = quic->migrations,
+    .payload = qp_quic_get_payload (quic),
+    .searching = qp_quic_is_searching (quic),
   };
   if (quic->conn == NULL)
     return;

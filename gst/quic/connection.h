@@ -113,6 +113,10 @@ typedef struct {
   guint first_path;     /* the path that the handshake uses */
   gsize max_payload;    /* UDP payload of that path, bytes; at least 1200, and
                          * the most that any later path will use */
+  gsize probe_payload;  /* 0, or up to 1452: each path starts at 1200 bytes
+                         * instead, and is probed for up to so many (RFC 8899).
+                         * `send` must not let them be fragmented, and lose
+                         * those that are too large. */
 } QpQuicConfig;
 
 /* Makes the connection; a client sends its first packet when the context runs
@@ -147,7 +151,9 @@ void qp_quic_stop (QpQuic *quic, gint64 stream, guint64 code);
 /* Bytes queued on `stream` that were never sent yet; -1 if it is gone. */
 gssize qp_quic_get_unsent (QpQuic *quic, gint64 stream);
 
-/* Largest `size` qp_quic_send_datagram() takes now; 0: the peer takes none. */
+/* Largest `size` qp_quic_send_datagram() takes now; 0: the peer takes none. It
+ * grows as the path is probed, and shrinks with a move or when large packets
+ * are lost; what waits and has become too large is dropped and counted. */
 gsize qp_quic_get_max_datagram (QpQuic *quic);
 /* Queues one DATAGRAM frame made of `header` and `data` (both copied or
  * referenced). Frames older than `deadline` (monotonic µs; 0: none) when their
@@ -156,7 +162,8 @@ gboolean qp_quic_send_datagram (QpQuic *quic, const guint8 *header,
     gsize header_size, GBytes *data, gint64 deadline);
 
 /* Client: moves to `path`. With `immediate` at once, else after validation,
- * while the old path goes on carrying data. FALSE with an error if the
+ * while the old path goes on carrying data. `max_payload` means nothing where
+ * paths are probed. FALSE with an error if the
  * handshake is not confirmed or no spare connection ID is left. */
 gboolean qp_quic_migrate (QpQuic *quic, guint path, gboolean immediate,
     gsize max_payload, GError **error);
@@ -181,9 +188,11 @@ typedef struct {
       packets_lost;
   guint64 bytes_lost;
   guint64 bytes_unsent;      /* queued on streams and as datagrams */
-  guint64 datagrams_dropped; /* past their deadline */
+  guint64 datagrams_dropped; /* past their deadline, or too large */
   guint64 pto_us;
   gint64 last_ack_us; /* monotonic; when the peer last acknowledged data */
+  gsize payload;      /* UDP payload that the path is known to carry, bytes */
+  gboolean searching; /* it may grow yet */
   guint migrations;
 } QpQuicInfo;
 void qp_quic_get_info (QpQuic *quic, QpQuicInfo *info);

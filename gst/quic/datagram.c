@@ -63,17 +63,14 @@ gsize
 qp_quic_get_max_datagram (QpQuic *quic)
 {
   const ngtcp2_transport_params *params;
-  QpVirtualPath *path;
   gsize payload, overhead;
 
   if (quic->state != QP_QUIC_ESTABLISHED)
     return 0;
   params = ngtcp2_conn_get_remote_transport_params (quic->conn);
-  path = qp_quic_get_path (quic, quic->path);
   if (params == NULL || params->max_datagram_frame_size <= FRAME_OVERHEAD)
     return 0;
-  payload = MIN (path != NULL ? path->max_payload : NGTCP2_MAX_UDP_PAYLOAD_SIZE,
-      params->max_udp_payload_size);
+  payload = MIN (qp_quic_get_payload (quic), params->max_udp_payload_size);
   overhead = PACKET_OVERHEAD + FRAME_OVERHEAD +
       ngtcp2_conn_get_dcid (quic->conn)->datalen;
   return MIN (payload - overhead,

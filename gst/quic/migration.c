@@ -46,14 +46,20 @@ qp_quic_remove_path (QpQuic *quic, guint number)
   qp_quic_drop_batches_of (quic, number);
 }
 
+void
+qp_quic_set_keep_alive (QpQuic *quic)
+{
+  ngtcp2_conn_set_keep_alive_timeout (quic->conn,
+      quic->move_unproven ? UNPROVEN_KEEP_ALIVE : quic->keep_alive);
+}
+
 static void
 set_unproven (QpQuic *quic, gboolean unproven)
 {
   if (quic->move_unproven == unproven)
     return;
   quic->move_unproven = unproven;
-  ngtcp2_conn_set_keep_alive_timeout (quic->conn,
-      unproven ? UNPROVEN_KEEP_ALIVE : quic->keep_alive);
+  qp_quic_set_keep_alive (quic);
 }
 
 void
@@ -72,6 +78,7 @@ qp_quic_track_path (QpQuic *quic)
   qp_quic_drop_batches_of (quic, quic->path);
   quic->path = number;
   quic->migrations++;
+  qp_quic_restart_search (quic);
   event.path = number;
   qp_quic_add_event (quic, &event);
 }

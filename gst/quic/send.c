@@ -123,14 +123,6 @@ write_next (QpQuic *quic, Packet *packet)
   return WRITE_DONE;
 }
 
-static gsize
-path_payload (QpQuic *quic)
-{
-  QpVirtualPath *path = qp_quic_get_path (quic, quic->path);
-
-  return path != NULL ? path->max_payload : NGTCP2_MAX_UDP_PAYLOAD_SIZE;
-}
-
 /* Writes one packet (or several coalesced into one datagram) to `out`. Returns
  * its size, 0 if there is nothing to send now, or ngtcp2's error. */
 static gssize
@@ -139,6 +131,11 @@ write_packet (QpQuic *quic, ngtcp2_path *path, guint8 *out, gsize size,
 {
   Packet packet = { path, out, size, now, 0 };
 
+  if (qp_black_hole_wants_probe (&quic->black_hole, now)) {
+    packet.result = qp_quic_write_probe (quic, path, out, now);
+    if (packet.result != 0)
+      return packet.result;
+  }
   while (write_next (quic, &packet) == WRITE_NEXT)
     ;
   return packet.result;
@@ -146,9 +143,11 @@ write_packet (QpQuic *quic, ngtcp2_path *path, guint8 *out, gsize size,
 
 /* Books the datagram of `size` bytes at `offset` under the last batch, or
  * under a new one where that cannot take it: a batch has one path and one
- * size, but for its last datagram, which may be shorter. */
+ * size, but for its last datagram, which may be shorter. A probe, larger than
+ * `payload`, goes alone: it must not take others with it where one system call
+ * cannot send it. */
 static void
-add_to_batch (QpQuic *quic, gsize offset, gsize size, guint path)
+add_to_batch (QpQuic *quic, gsize offset, gsize size, gsize payload, guint path)
 {
   QpBatch *batch = NULL;
 
@@ -156,6 +155,7 @@ add_to_batch (QpQuic *quic, gsize offset, gsize size, guint path)
     batch = qp_ring_peek (&quic->batches, quic->batches.length - 1);
   if (batch == NULL || batch->path != path ||
       batch->size % batch->segment != 0 || size > batch->segment ||
+      batch->segment > payload ||
       batch->size / batch->segment >= QP_QUIC_BATCH_SEGMENTS ||
       batch->size + size > QP_QUIC_BATCH_SIZE) {
     batch = qp_ring_push (&quic->batches);
@@ -180,24 +180,30 @@ burst_size (QpQuic *quic, gsize payload)
 static gsize
 fill_batches (QpQuic *quic, ngtcp2_tstamp now)
 {
-  gsize payload = path_payload (quic);
+  gsize payload = qp_quic_get_payload (quic);
+  gsize room = qp_quic_get_room (quic);
+  gsize largest = MAX (room, quic->probe_payload);
   gsize burst = burst_size (quic, payload);
-  gsize filled = 0;
+  gsize filled = 0, large = 0;
+  gboolean probe = FALSE;
   gssize result = 0;
 
   quic->drained = FALSE;
   quic->inside = TRUE;
-  while (filled < burst && filled + payload <= QP_QUIC_BUFFER_SIZE) {
+  while (filled < burst && filled + largest <= QP_QUIC_BUFFER_SIZE) {
     ngtcp2_path_storage storage;
 
     ngtcp2_path_storage_zero (&storage);
-    result = write_packet (quic, &storage.path, quic->buffer + filled, payload,
+    result = write_packet (quic, &storage.path, quic->buffer + filled, room,
         now);
     if (result <= 0)
       break;
-    add_to_batch (quic, filled, (gsize) result,
+    add_to_batch (quic, filled, (gsize) result, payload,
         qp_virtual_path_get_number (&storage.path));
     filled += (gsize) result;
+    if (result > QP_BASE_PAYLOAD)
+      large += (gsize) result;
+    probe |= (gsize) result > payload;
   }
   /* Pacing's pause matters only to what waits, so it sets no timer when nothing
    * does: a camera's next frame is longer away than that. */
@@ -207,6 +213,8 @@ fill_batches (QpQuic *quic, ngtcp2_tstamp now)
   }
   ngtcp2_conn_update_pkt_tx_time (quic->conn, now);
   quic->inside = FALSE;
+  if (filled > 0)
+    qp_quic_watch_sent (quic, large, probe, now);
   if (result < 0) {
     qp_quic_handle_result (quic, (int) result, "sending");
     return 0;

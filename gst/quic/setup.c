@@ -73,11 +73,7 @@ fill_settings (QpQuic *quic, ngtcp2_settings *settings, const ngtcp2_cid *odcid)
     settings->handshake_timeout = MAX (quic->deadline,
                                       settings->initial_ts + 1) -
         settings->initial_ts;
-  /* The owner knows what its paths carry; probing would need DF set on sockets
-   * that are not ours. */
-  settings->no_pmtud = 1;
-  settings->no_tx_udp_payload_size_shaping = 1;
-  settings->max_tx_udp_payload_size = quic->max_payload;
+  qp_quic_fill_probes (quic, settings);
   if (quic->qlog_dir != NULL) {
     quic->qlog = qp_qlog_new (quic->qlog_dir, quic->name, quic->server, odcid);
     if (quic->qlog != NULL)
@@ -124,8 +120,8 @@ finish_conn (QpQuic *quic, int result, GError **error)
     return FALSE;
   }
   ngtcp2_conn_set_tls_native_handle (quic->conn, qp_tls_get_handle (quic->tls));
-  if (quic->keep_alive > 0)
-    ngtcp2_conn_set_keep_alive_timeout (quic->conn, quic->keep_alive);
+  qp_quic_set_keep_alive (quic);
+  qp_quic_restart_search (quic);
   return TRUE;
 }
 

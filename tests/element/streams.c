@@ -238,6 +238,84 @@ GST_START_TEST (test_latency)
 }
 GST_END_TEST
 
+/* --- Sound and picture together -------------------------------------------- */
+
+typedef struct {
+  Pipe *camera, *viewer;
+  gint clock_rate;
+  gint delay_ms; /* atomic: from capture until it is to be shown */
+} Track;
+
+static GstPadProbeReturn
+note_delay (GstPad *pad, GstPadProbeInfo *info, gpointer user)
+{
+  Track *track = user;
+  GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
+  GstClockTime captured, shown;
+  guint8 header[8];
+
+  gst_buffer_extract (buffer, 0, header, sizeof header);
+  captured = gst_element_get_base_time (track->camera->pipeline) +
+      gst_util_uint64_scale (GST_READ_UINT32_BE (header + 4), GST_SECOND,
+          track->clock_rate);
+  shown = gst_element_get_base_time (track->viewer->pipeline) +
+      GST_BUFFER_PTS (buffer);
+  g_atomic_int_set (&track->delay_ms,
+      GST_CLOCK_DIFF (captured, shown) / (gint64) GST_MSECOND);
+  return GST_PAD_PROBE_OK;
+}
+
+static void
+watch_delay (Track *track, const char *name)
+{
+  g_autoptr (GstElement) element = pipe_get (track->viewer, name);
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (element, "src");
+
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, note_delay, track, NULL);
+}
+
+/* The camera's pictures come 300 ms after their sound.  Once the viewer has
+ * reports about both, they are shown together again. */
+GST_START_TEST (test_lip_sync)
+{
+  g_autofree char *uri = fixture_new_uri ();
+  g_autoptr (Pipe) camera = pipe_new (
+      "videotestsrc is-live=true ! "
+      "video/x-raw,format=I420,width=160,height=120,framerate=50/1 ! jpegenc ! "
+      "queue min-threshold-time=300000000 max-size-time=0 max-size-buffers=0 ! "
+      "rtpjpegpay timestamp-offset=0 ! sink.sink_0 audiotestsrc is-live=true "
+      "samplesperbuffer=960 ! opusenc ! rtpopuspay timestamp-offset=0 ! "
+      "sink.sink_1 " CAMERA,
+      uri);
+  g_autoptr (Pipe) viewer = pipe_new (
+      "quicp2psrc name=src latency=500 uri=%s src. ! "
+      "application/x-rtp,media=video ! identity name=v ! fakesink src. ! "
+      "application/x-rtp,media=audio ! identity name=a ! fakesink",
+      uri);
+  Track video = { camera, viewer, 90000, 0 },
+        audio = { camera, viewer, 48000, 0 };
+  gint apart = G_MAXINT;
+  guint together = 0;
+
+  watch_delay (&video, "v");
+  watch_delay (&audio, "a");
+  start (camera);
+  start (viewer);
+  for (guint i = 0; i < 150 && together < 10; i++) {
+    gint v = g_atomic_int_get (&video.delay_ms);
+    gint a = g_atomic_int_get (&audio.delay_ms);
+
+    if (v && a)
+      apart = ABS (v - a);
+    together = apart <= 40 ? together + 1 : 0;
+    g_usleep (100000);
+  }
+  fail_unless (together == 10, "%d ms apart: video %d ms, audio %d ms", apart,
+      video.delay_ms, audio.delay_ms);
+  pipe_set_state (viewer, GST_STATE_NULL);
+}
+GST_END_TEST
+
 GST_START_TEST (test_pad_latency_query)
 {
   g_autofree char *uri = fixture_new_uri ();
@@ -780,6 +858,7 @@ streams_suite (void)
   tcase_add_test (tcase, test_two_viewers);
   tcase_add_loop_test (tcase, test_playbin, 0, 2);
   tcase_add_loop_test (tcase, test_latency, 0, 2);
+  tcase_add_test (tcase, test_lip_sync);
   tcase_add_test (tcase, test_pad_latency_query);
   tcase_add_loop_test (tcase, test_eos, 0, 2);
   tcase_add_test (tcase, test_eos_loses_nothing);

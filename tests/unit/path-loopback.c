@@ -7,6 +7,7 @@
 #include "tests/own-namespace.h"
 
 #include <gst/gst.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -378,6 +379,100 @@ test_too_large (void)
   pair_clear (&pair);
 }
 
+static gboolean
+run_quietly (const char *command)
+{
+  g_auto (GStrv) argv = g_strsplit (command, " ", -1);
+  int status;
+
+  return g_spawn_sync (NULL, argv, NULL,
+             G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL |
+                 G_SPAWN_STDERR_TO_DEV_NULL,
+             NULL, NULL, NULL, NULL, &status, NULL) &&
+      g_spawn_check_wait_status (status, NULL);
+}
+
+/* The UDP sockets of that family that this process has open. */
+static GArray *
+open_udp_sockets (int family)
+{
+  GArray *fds = g_array_new (FALSE, FALSE, sizeof (int));
+
+  for (int fd = 0; fd < 1024; fd++) {
+    int type = 0, domain = 0;
+    socklen_t size = sizeof type;
+
+    if (getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+        getsockopt (fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+        type == SOCK_DGRAM && domain == family)
+      g_array_append_val (fds, fd);
+  }
+  return fds;
+}
+
+/* Nothing that a path sends may be fragmented (RFC 9000, section 14), and what
+ * the kernel has heard of the path's MTU must not keep probes from leaving. */
+static void
+test_do_not_fragment (void)
+{
+  static const int families[][4] = {
+    { AF_INET, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE },
+    { AF_INET6, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE },
+  };
+  Pair pair;
+  guint seen = 0;
+
+  pair_connect (&pair);
+  for (guint i = 0; i < G_N_ELEMENTS (families); i++) {
+    g_autoptr (GArray) fds = open_udp_sockets (families[i][0]);
+
+    for (guint j = 0; j < fds->len; j++, seen++) {
+      int value = -1;
+      socklen_t size = sizeof value;
+
+      g_assert_cmpint (getsockopt (g_array_index (fds, int, j), families[i][1],
+                           families[i][2], &value, &size),
+          ==, 0);
+      g_assert_cmpint (value, ==, families[i][3]);
+    }
+  }
+  g_assert_cmpuint (seen, >=, 2);
+  pair_clear (&pair);
+}
+
+/* A network that becomes narrower than the batches sent on it: what is too
+ * large is lost, and smaller batches go out as before. */
+static void
+test_narrow (void)
+{
+  Pair pair;
+  g_autofree guint8 *data = make_data (20 * 1452);
+  gsize sent = 0;
+  QpPathInfo info;
+
+  if (!own_namespace) {
+    g_test_skip ("needs a network namespace of its own");
+    return;
+  }
+  pair_connect (&pair);
+  if (!run_quietly ("ip link set lo mtu 1400")) {
+    g_test_skip ("needs ip");
+    pair_clear (&pair);
+    return;
+  }
+  g_assert_cmpint (qp_path_send (pair.a.path, data, 20 * 1452, 1452, &sent), ==,
+      QP_PATH_SEND_OK);
+  g_assert_cmpuint (sent, ==, 20 * 1452);
+  qp_path_get_info (pair.a.path, &info);
+  g_assert_cmpuint (info.datagrams_sent, ==, 0);
+  g_assert_cmpuint (info.send_errors, ==, 20);
+  g_assert_cmpint (qp_path_send (pair.a.path, data, 20 * 1300, 1300, &sent), ==,
+      QP_PATH_SEND_OK);
+  expect (&pair.b, 20);
+  g_assert_true (run_quietly ("ip link set lo mtu 65536"));
+  pair_clear (&pair);
+}
+
 /* 10,000 datagrams at once: each that was not refused with AGAIN arrives,
  * however full the buffers, because writable is waited for. */
 static void
@@ -418,19 +513,6 @@ test_burst (void)
   g_assert_cmpuint (pair.b.largest_batch, <=, 64);
   g_assert_cmpuint (pair.b.batches, >=, pair.b.sizes->len / 64);
   pair_clear (&pair);
-}
-
-static gboolean
-run_quietly (const char *command)
-{
-  g_auto (GStrv) argv = g_strsplit (command, " ", -1);
-  int status;
-
-  return g_spawn_sync (NULL, argv, NULL,
-             G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL |
-                 G_SPAWN_STDERR_TO_DEV_NULL,
-             NULL, NULL, NULL, NULL, &status, NULL) &&
-      g_spawn_check_wait_status (status, NULL);
 }
 
 /* A slow link fills the socket: AGAIN, then writable once it has drained. */
@@ -853,6 +935,8 @@ main (int argc, char **argv)
   g_test_add_func ("/path/datagrams", test_datagrams);
   g_test_add_func ("/path/large-batch", test_large_batch);
   g_test_add_func ("/path/too-large", test_too_large);
+  g_test_add_func ("/path/do-not-fragment", test_do_not_fragment);
+  g_test_add_func ("/path/narrow", test_narrow);
   g_test_add_func ("/path/burst", test_burst);
   g_test_add_func ("/path/again", test_again);
   g_test_add_func ("/path/candidates-first", test_candidates_first);

@@ -47,7 +47,7 @@ post (Wire *wire, WireEnd *to, guint number, const guint8 *data, gsize size)
   gint64 due = g_get_monotonic_time ();
   Parcel *parcel;
 
-  if (path->down ||
+  if (path->down || (path->mtu > 0 && size > path->mtu) ||
       (path->loss > 0 &&
           g_rand_int_range (wire->rand, 0, 10000) < (gint32) path->loss))
     return;
@@ -162,6 +162,8 @@ on_send (QpQuic *quic, guint path, const guint8 *data, gsize size,
   end->sent_batches++;
   end->max_segments = MAX (end->max_segments,
       (guint) ((size + segment - 1) / segment));
+  if (size > segment)
+    end->largest_batched = MAX (end->largest_batched, segment);
   for (at = 0; at < limit; at += segment) {
     gsize length = MIN (segment, size - at);
 

@@ -13,6 +13,7 @@ typedef struct _WireEnd WireEnd;
 /* One path, both directions. */
 typedef struct {
   gboolean down;        /* takes everything and delivers nothing */
+  gsize mtu;            /* UDP payload; larger datagrams vanish; 0: any */
   guint delay_us;       /* one way */
   guint jitter_us;      /* up to this much more, each datagram for itself */
   guint loss;           /* per 10000 */
@@ -62,7 +63,8 @@ struct _WireEnd {
   gboolean (*fails) (WireEnd *end, guint path); /* likewise, if TRUE */
   guint64 sent_datagrams;
   guint64 sent_batches;
-  guint max_segments; /* in one batch */
+  guint max_segments;    /* in one batch */
+  gsize largest_batched; /* segment that did not go alone */
   /* Called at the end of each stream_data. */
   void (*on_data) (WireEnd *end, gint64 stream);
   GList *late; /* of GBytes: for the test's own use; freed with the wire */
