@@ -11,6 +11,13 @@
 #define TICK_MS 10
 /* Without any path for so long, people are told. */
 #define CUT_US (1 * G_USEC_PER_SEC)
+/* The peer sends elsewhere and nothing comes on the path in use: longer than
+ * the pauses between frames, so that it is no accident. */
+#define DESERTED_US (30 * 1000)
+/* After a move the rest of what was sent on the former path still comes in. */
+#define LEFTOVERS_US (250 * 1000)
+/* The server repeats its sign to move. */
+#define PING_US (20 * 1000)
 /* A planned move, or the server's wish for one, that led nowhere is not
  * repeated before. */
 #define PATIENCE_US (3 * G_USEC_PER_SEC)
@@ -42,6 +49,8 @@ struct _QpMover {
   int detour; /* server: what QUIC sends on `active` leaves here; -1 */
   int nudge;  /* server: the next batch leaves here; -1 */
   gint64 patient_until_us;
+  gint64 moved_us;  /* when QUIC moved last */
+  gint64 pinged_us; /* server: the last sign to move */
 
   gint64 last_received_us; /* on any path */
   gint64 heard_us;         /* on `active` */
@@ -136,6 +145,7 @@ leave_path (QpMover *mover, const char *cause, gboolean at_once)
     GST_INFO ("%s: sending on path %d instead of %u: %s", mover->name, best,
         mover->active, cause);
     mover->detour = best;
+    mover->pinged_us = g_get_monotonic_time ();
     mover->callbacks.ping (mover->user);
   }
 }
@@ -206,6 +216,10 @@ on_tick (gpointer data)
     return G_SOURCE_CONTINUE;
   if (mover->wanted >= 0)
     move (mover, (guint) mover->wanted, mover->wanted_at_once);
+  if (mover->detour >= 0 && now - mover->pinged_us >= PING_US) {
+    mover->pinged_us = now;
+    mover->callbacks.ping (mover->user);
+  }
 
   qp_liveness_update (&mover->liveness, now, info.bytes_in_flight,
       info.last_ack_us);
@@ -219,6 +233,21 @@ on_tick (gpointer data)
 }
 
 /* --- From the paths --------------------------------------------------------- */
+
+/* Client: the server sends on another path. */
+static void
+heed_sign (QpMover *mover, guint path, gint64 now)
+{
+  gboolean deserted = now - mover->heard_us > DESERTED_US;
+
+  if (mover->wanted >= 0 || mover->state == QP_MOVER_VALIDATING ||
+      now - mover->moved_us < LEFTOVERS_US ||
+      (!deserted && now < mover->patient_until_us))
+    return;
+  set_cause (mover, "the peer sends there");
+  mover->wanted = (int) path;
+  mover->wanted_at_once = deserted;
+}
 
 guint
 qp_mover_receive (QpMover *mover, guint path)
@@ -239,20 +268,12 @@ qp_mover_receive (QpMover *mover, guint path)
       qp_liveness_init (&mover->liveness);
     }
     set_cut (mover, FALSE);
-  } else if (mover->client) {
-    if (mover->state != QP_MOVER_VALIDATING || path != mover->target) {
-      /* What is left of a former path, or the server's wish to move: QUIC knows
-       * only the path in use, and must not lose the packet. */
-      if (now - mover->heard_us > 5 * 1000 && mover->wanted < 0 &&
-          mover->state != QP_MOVER_VALIDATING &&
-          now >= mover->patient_until_us) {
-        set_cause (mover, "the peer sends there");
-        mover->wanted = (int) path;
-        mover->wanted_at_once = !qp_paths_is_usable (mover->paths,
-            mover->active);
-      }
-      path = mover->active;
-    }
+  } else if (mover->client &&
+      (mover->state != QP_MOVER_VALIDATING || path != mover->target)) {
+    /* What is left of a former path, or the server's wish to move: QUIC knows
+     * only the path in use, and must not lose the packet. */
+    heed_sign (mover, path, now);
+    path = mover->active;
   }
   mover->last_received_us = now;
   return path;
@@ -324,7 +345,7 @@ qp_mover_path_changed (QpMover *mover, guint path)
   }
   mover->active = path;
   mover->detour = -1;
-  mover->heard_us = g_get_monotonic_time ();
+  mover->heard_us = mover->moved_us = g_get_monotonic_time ();
   mover->patient_until_us = mover->heard_us + PATIENCE_US;
   qp_liveness_init (&mover->liveness);
   set_state (mover, QP_MOVER_SETTLED, "moved");
