@@ -140,7 +140,8 @@ leave_path (QpMover *mover, const char *cause, gboolean at_once)
     return;
   }
   if (mover->client) {
-    move (mover, (guint) best, at_once);
+    move (mover, (guint) best,
+        at_once && !qp_paths_is_doubted (mover->paths, (guint) best));
   } else if (mover->detour != best) {
     GST_INFO ("%s: sending on path %d instead of %u: %s", mover->name, best,
         mover->active, cause);
@@ -157,6 +158,10 @@ doubt (QpMover *mover, gint64 now)
 {
   gboolean deaf = now - mover->heard_us > QP_LIVENESS_MIN_US / 2;
 
+  /* Whether what the server sends gets through is for the client to find out;
+   * while its packets come in, the server stays where it is. */
+  if (!mover->client && !deaf)
+    return;
   GST_INFO ("%s: path %u is in doubt: nothing acknowledged for %.0f ms, "
             "nothing heard for %.0f ms",
       mover->name, mover->active,
@@ -324,6 +329,7 @@ void
 qp_mover_path_result (QpMover *mover, guint path, gboolean validated)
 {
   if (validated) {
+    qp_paths_trust (mover->paths, path);
     if (mover->state == QP_MOVER_VALIDATING && path == mover->target)
       set_state (mover, QP_MOVER_SETTLED, "validated");
     return;
@@ -343,6 +349,9 @@ qp_mover_path_changed (QpMover *mover, guint path)
     mover->moved_from = (int) mover->active;
     mover->gap_from_us = mover->last_received_us;
   }
+  /* A client that leaves by itself had its reasons: no sign to go back soon. */
+  if (!mover->client && mover->detour < 0)
+    qp_paths_doubt (mover->paths, mover->active);
   mover->active = path;
   mover->detour = -1;
   mover->heard_us = mover->moved_us = g_get_monotonic_time ();

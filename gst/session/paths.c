@@ -13,8 +13,10 @@
 #define RETRY_US (2 * G_USEC_PER_SEC)
 /* A path that is not connected by then makes room. */
 #define ATTEMPT_US (12 * G_USEC_PER_SEC)
-/* Doubts about a path end after this: networks recover. */
-#define DOUBT_US (3 * G_USEC_PER_SEC)
+/* Doubts about a path end after this, twice as much with each further one until
+ * it has proved itself: networks recover. */
+#define DOUBT_US (5 * G_USEC_PER_SEC)
+#define DOUBT_DOUBLINGS 4
 /* Offers of the peer: so many at once, then one in so long. */
 #define OFFER_BURST 16
 #define OFFER_REFILL_US (G_USEC_PER_SEC / 2)
@@ -30,6 +32,7 @@ typedef struct {
   GPtrArray *candidates; /* ours, told so far, for repeats; of char* */
   gint64 born_us, usable_us;
   gint64 doubted_until_us;
+  guint doubts;  /* since it proved itself */
   gboolean lost; /* its network went away */
   gboolean dead; /* to be freed from the idle */
 } Entry;
@@ -680,8 +683,30 @@ qp_paths_doubt (QpPaths *paths, guint number)
 {
   Entry *entry = find_entry (paths, number);
 
-  if (entry)
-    entry->doubted_until_us = g_get_monotonic_time () + DOUBT_US;
+  if (!entry)
+    return;
+  entry->doubted_until_us = g_get_monotonic_time () +
+      ((gint64) DOUBT_US << MIN (entry->doubts, DOUBT_DOUBLINGS));
+  entry->doubts++;
+}
+
+void
+qp_paths_trust (QpPaths *paths, guint number)
+{
+  Entry *entry = find_entry (paths, number);
+
+  if (entry) {
+    entry->doubted_until_us = 0;
+    entry->doubts = 0;
+  }
+}
+
+gboolean
+qp_paths_is_doubted (QpPaths *paths, guint number)
+{
+  Entry *entry = find_entry (paths, number);
+
+  return entry && g_get_monotonic_time () < entry->doubted_until_us;
 }
 
 /* --- Sending ---------------------------------------------------------------- */

@@ -69,6 +69,9 @@ void qp_paths_repeat (QpPaths *paths);
 void qp_paths_set_active (QpPaths *paths, guint number);
 /* The path was tried and did not answer; worth another try later. */
 void qp_paths_doubt (QpPaths *paths, guint number);
+/* QUIC has validated it: doubts are over. */
+void qp_paths_trust (QpPaths *paths, guint number);
+gboolean qp_paths_is_doubted (QpPaths *paths, guint number);
 
 QpPathSendResult qp_paths_send (QpPaths *paths, guint number,
     const guint8 *data, gsize size, gsize segment, gsize *sent);
