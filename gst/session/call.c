@@ -16,6 +16,10 @@
 /* Keeps NAT bindings and the connection alive when no media flows. */
 #define KEEP_ALIVE_MS 5000
 
+/* UDP payload that paths are probed for: Ethernet's 1500 bytes less the headers
+ * of IPv6 and UDP. */
+#define PROBE_PAYLOAD 1452
+
 /* The only path for now; a call's paths are numbered from here. */
 #define FIRST_PATH 0
 
@@ -371,6 +375,7 @@ start_quic (QpCall *call)
     .name = call->name,
     .first_path = FIRST_PATH,
     .max_payload = qp_path_get_max_payload (call->path),
+    .probe_payload = PROBE_PAYLOAD,
   };
 
   call->quic = qp_quic_new (call->context, &config, &quic_callbacks, call,

@@ -61,6 +61,7 @@ struct _QpOutFlow {
   gboolean in_frame;   /* between a chunk that starts and one that ends */
   gboolean skipping;   /* …and that frame is not sent */
   QpSenderCounters counters;
+  gboolean oversized_told; /* `datagram` mapping: the user knows */
 
   GQueue frames; /* the mapping's own, oldest first */
   gint64 stream; /* `stream` mapping: the one stream, -1: none */

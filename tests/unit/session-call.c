@@ -276,6 +276,41 @@ push_frame (QpTrack *track, guint frame, guint n, gsize size)
   qp_track_push (track, list);
 }
 
+static guint64
+count_oversized (const GstStructure *stats)
+{
+  const GValue *peers = gst_structure_get_value (stats, "peers");
+  const GstStructure *peer =
+      gst_value_get_structure (gst_value_array_get_value (peers, 0));
+  const GValue *flows = gst_structure_get_value (peer, "flows");
+  guint64 sum = 0;
+
+  g_assert_cmpuint (gst_value_array_get_size (flows), >, 0);
+  for (guint i = 0; i < gst_value_array_get_size (flows); i++) {
+    const GstStructure *flow =
+        gst_value_get_structure (gst_value_array_get_value (flows, i));
+    guint64 oversized = 0;
+
+    g_assert_true (gst_structure_get_uint64 (flow, "packets-oversized",
+        &oversized));
+    sum += oversized;
+  }
+  return sum;
+}
+
+/* Payloaders make packets of 1400 bytes unless told otherwise; once the path
+ * is probed, a datagram takes them. */
+static void
+assert_path_mtu (Side *camera)
+{
+  g_autoptr (GstStructure) stats = qp_session_get_stats (camera->member);
+  guint mtu = 0;
+
+  g_assert_true (gst_structure_get_uint (stats, "mtu-bytes", &mtu));
+  g_assert_cmpuint (mtu, ==, 1452);
+  g_assert_cmpuint (count_oversized (stats), ==, 0);
+}
+
 static void
 carry (QpMapping mapping)
 {
@@ -328,8 +363,11 @@ carry (QpMapping mapping)
   push_frame (track, 100, 5, 700);
   WAIT_FOR (&viewer, viewer.added == 2 && viewer.packets == 505);
   g_assert_cmpint (viewer.last_end, ==, QP_TRACK_REPLACED);
+  push_frame (track, 101, 5, 1400);
+  WAIT_FOR (&viewer, viewer.packets == 510);
 
   g_usleep (150 * 1000);
+  assert_path_mtu (&camera);
   stats = qp_session_get_stats (viewer.member);
   g_assert_cmpstr (gst_structure_get_string (stats, "state"), ==, "connected");
   g_assert_cmpstr (gst_structure_get_string (stats, "local-candidate-type"), ==,
