@@ -39,6 +39,8 @@ void qp_peer_handle (QpPeer *peer, const QpMessage *message);
 
 QpCallState qp_peer_get_state (QpPeer *peer); /* NEW without a call */
 gboolean qp_peer_is_connected (QpPeer *peer);
+/* Calls that are being set up. */
+guint qp_peer_count_half_open (QpPeer *peer);
 guint qp_peer_get_failures (QpPeer *peer); /* in a row */
 gboolean qp_peer_has_remote_tracks (QpPeer *peer);
 /* µs since anything came from it; G_MAXINT64 without a connected call. */
