@@ -13,8 +13,18 @@
 /* The peer is gone when nothing came for so long (RFC 9000, 10.1); consent
  * checks of ICE (RFC 7675) find out on the same scale. */
 #define IDLE_TIMEOUT_MS 30000
-/* Keeps NAT bindings and the connection alive when no media flows. */
-#define KEEP_ALIVE_MS 5000
+/* Keeps NAT bindings and the connection alive when no media flows, and makes
+ * silence mean something: a peer that says nothing for twice as long has not
+ * acknowledged what it was asked. */
+#define KEEP_ALIVE_MS 1000
+
+/* What the server may still say of a call that is up: what the peer sent before
+ * it knew so itself. */
+#define LATE_SIGNALS_US ((gint64) G_USEC_PER_SEC)
+/* What a peer does wrong is told in the log so often per call. */
+#define MAX_COMPLAINTS 5
+/* Unread on the control stream: more means that the peer never will. */
+#define MAX_CONTROL_UNSENT (1024 * 1024)
 
 /* UDP payload that paths are probed for: Ethernet's 1500 bytes less the headers
  * of IPv6 and UDP. */
@@ -51,6 +61,7 @@ struct _QpCall {
 
   gint64 control; /* the control stream, -1: none */
   QpDeframer *deframer;
+  guint complaints;
 };
 
 const char *
@@ -104,6 +115,17 @@ end_call (QpCall *call, GError *error)
   call->callbacks.ended (call, cause, call->user);
 }
 
+/* What a peer may do again and again must not fill a log. */
+#define COMPLAIN(call, format, ...)                             \
+  G_STMT_START                                                  \
+  {                                                             \
+    if ((call)->complaints++ < MAX_COMPLAINTS)                  \
+      GST_WARNING ("%s: " format, (call)->name, ##__VA_ARGS__); \
+    else                                                        \
+      GST_DEBUG ("%s: " format, (call)->name, ##__VA_ARGS__);   \
+  }                                                             \
+  G_STMT_END
+
 /* --- Control stream ----------------------------------------------------- */
 
 static gboolean
@@ -112,7 +134,37 @@ write_message (QpCall *call, const QpMessage *message)
   g_autofree char *json = qp_message_to_json (message);
   g_autoptr (GBytes) framed = qp_framing_frame (json);
 
-  return qp_quic_write (call->quic, call->control, framed, FALSE);
+  return qp_quic_get_unsent (call->quic, call->control) < MAX_CONTROL_UNSENT &&
+      qp_quic_write (call->quic, call->control, framed, FALSE);
+}
+
+static void
+break_control (QpCall *call, const GError *cause)
+{
+  end_call (call,
+      g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_LOST,
+          "the peer's control stream is broken: %s", cause->message));
+}
+
+static void handle_candidate (QpCall *call, const QpMessage *message);
+
+static void
+control_message (QpCall *call, const char *json, gsize size)
+{
+  g_autoptr (GError) refused = NULL;
+  g_autoptr (QpMessage) message = qp_message_parse (json, size, &refused);
+
+  if (message && message->type == QP_MESSAGE_CANDIDATE)
+    handle_candidate (call, message);
+  else if (message)
+    call->callbacks.message (call, message, call->user);
+  else if (!g_error_matches (refused, QP_SIGNALING_ERROR,
+               QP_SIGNALING_ERROR_UNKNOWN_TYPE))
+    break_control (call, refused);
+  else
+    /* A type of a later version is not an error between peers. */
+    COMPLAIN (call, "message on the control stream ignored: %s",
+        refused->message);
 }
 
 static void
@@ -127,24 +179,14 @@ control_data (QpCall *call, const guint8 *data, gsize size)
 
   sound = qp_deframer_push (call->deframer, data, size, &error);
   while (!is_over (call) && (bytes = qp_deframer_pull (call->deframer))) {
-    g_autoptr (QpMessage) message = NULL;
-    g_autoptr (GError) refused = NULL;
     gsize length;
     const char *json = g_bytes_get_data (bytes, &length);
 
-    message = qp_message_parse (json, length, &refused);
-    /* A type of a later version is not an error between peers. */
-    if (message)
-      call->callbacks.message (call, message, call->user);
-    else
-      GST_WARNING ("%s: message on the control stream ignored: %s", call->name,
-          refused->message);
+    control_message (call, json, length);
     g_bytes_unref (bytes);
   }
   if (!sound)
-    end_call (call,
-        g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_LOST,
-            "the peer's control stream is broken: %s", error->message));
+    break_control (call, error);
 }
 
 gboolean
@@ -398,7 +440,9 @@ on_local_candidate (QpPath *path, const char *candidate, gpointer user)
   message->call = g_strdup (call->id);
   message->path = FIRST_PATH;
   message->candidate = g_strdup (candidate ? candidate : "");
-  call->callbacks.signal (call, message, call->user);
+  /* Once the call is up, the peer believes the control stream only. */
+  if (!qp_call_send (call, message))
+    call->callbacks.signal (call, message, call->user);
 }
 
 static void
@@ -568,7 +612,7 @@ static void
 handle_answer (QpCall *call, const QpMessage *answer)
 {
   if (call->state != QP_CALL_OFFERING) {
-    GST_WARNING ("%s: a second answer was ignored", call->name);
+    COMPLAIN (call, "a second answer was ignored");
     return;
   }
   if (!take_description (call, answer))
@@ -593,8 +637,18 @@ handle_candidate (QpCall *call, const QpMessage *message)
       call->peer_gathered_early = TRUE;
   } else if (!qp_path_add_remote_candidate (call->path, message->candidate,
                  &error)) {
-    GST_WARNING ("%s: candidate ignored: %s", call->name, error->message);
+    COMPLAIN (call, "candidate ignored: %s", error->message);
   }
+}
+
+/* A call that is up takes no orders from the server: with a candidate of its
+ * own, whose checks it can answer because it has seen the ICE credentials, it
+ * could lead the call away. */
+static gboolean
+is_late (QpCall *call)
+{
+  return call->state == QP_CALL_CONNECTED &&
+      g_get_monotonic_time () > call->connected_us + LATE_SIGNALS_US;
 }
 
 void
@@ -602,6 +656,11 @@ qp_call_handle (QpCall *call, const QpMessage *message)
 {
   if (is_over (call))
     return;
+  if (is_late (call)) {
+    COMPLAIN (call, "%s by signaling ignored: the call is up",
+        qp_message_type_to_string (message->type));
+    return;
+  }
   if (message->type == QP_MESSAGE_ANSWER && call->offerer)
     handle_answer (call, message);
   else if (message->type == QP_MESSAGE_CANDIDATE)
