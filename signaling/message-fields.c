@@ -203,13 +203,13 @@ const QpStringField qp_message_string_fields[] = {
       "must be \"sha-256 \" and 32 upper-case hex pairs joined by ':'" },
   { "ufrag", FIELD (ufrag), QP_ICE_TYPES, 0, is_ufrag,
       "must be 4 to 256 ICE characters" },
-  { "password", FIELD (password), QP_ICE_TYPES, 0, is_password,
-      "must be 22 to 256 ICE characters" },
+  { "password", FIELD (password), QP_BIT (OFFER) | QP_BIT (ANSWER), 0,
+      is_password, "must be 22 to 256 ICE characters" },
   { "candidate", FIELD (candidate), QP_BIT (CANDIDATE), 0, is_candidate,
       "must be at most 512 bytes without control characters" },
   { "sdp", FIELD (sdp), QP_BIT (MEDIA), QP_BIT (ANSWER), is_sdp,
       "must be 1 to 49152 bytes without control characters but CR, LF and TAB" },
-  { "mac", FIELD (mac), 0, QP_BIT (PATH_OFFER) | QP_BIT (PATH_ANSWER), is_mac,
+  { "mac", FIELD (mac), QP_BIT (PATH_OFFER) | QP_BIT (PATH_ANSWER), 0, is_mac,
       "must be 32 to 128 lower-case hex digits" },
 };
 

@@ -109,8 +109,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (QpIceServer, qp_ice_server_free)
  *   candidate     call path candidate
  *   media         call sdp
  *   bye           call code text
- *   path-offer    call path ufrag password [mac]
- *   path-answer   call path ufrag password [mac]
+ *   path-offer    call path ufrag mac
+ *   path-answer   call path ufrag mac
  *   leave, ping, pong, draining   nothing
  */
 typedef struct {

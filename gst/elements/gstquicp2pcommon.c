@@ -366,11 +366,10 @@ gst_quicp2p_common_join (GstQuicP2PCommon *common, GstElement *element,
 }
 
 void
-gst_quicp2p_common_joined (GstQuicP2PCommon *common, GstElement *element,
-    const GError *error)
+gst_quicp2p_common_joined (GstElement *element, const GError *error)
 {
   if (error)
-    gst_quicp2p_post_error (element, common->producer, error);
+    gst_quicp2p_on_failed (error, element);
   else
     g_object_notify (G_OBJECT (element), "fingerprint");
 }
@@ -418,16 +417,9 @@ gst_quicp2p_common_get_stats (GstQuicP2PCommon *common)
   return stats;
 }
 
-void
-gst_quicp2p_post_message (GstElement *element, GstStructure *structure)
-{
-  gst_element_post_message (element,
-      gst_message_new_element (GST_OBJECT_CAST (element), structure));
-}
-
 /* Which code of GST_RESOURCE_ERROR tells an application what it may act on. */
 static gint
-resource_error (gboolean producer, const GError *error)
+resource_error (gboolean sink, const GError *error)
 {
   if (error->domain != QP_SESSION_ERROR)
     return GST_RESOURCE_ERROR_FAILED;
@@ -441,36 +433,42 @@ resource_error (gboolean producer, const GError *error)
       return GST_RESOURCE_ERROR_NOT_AUTHORIZED;
     case QP_SESSION_ERROR_SIGNALING:
     case QP_SESSION_ERROR_NO_PATH:
-      return producer ? GST_RESOURCE_ERROR_OPEN_WRITE
-                      : GST_RESOURCE_ERROR_OPEN_READ;
+      return sink ? GST_RESOURCE_ERROR_OPEN_WRITE
+                  : GST_RESOURCE_ERROR_OPEN_READ;
     case QP_SESSION_ERROR_LOST:
-      return producer ? GST_RESOURCE_ERROR_WRITE : GST_RESOURCE_ERROR_READ;
+      return sink ? GST_RESOURCE_ERROR_WRITE : GST_RESOURCE_ERROR_READ;
   }
   return GST_RESOURCE_ERROR_FAILED;
 }
 
+/* The message is for people, the debug string for whoever helps them. */
 static void
-post_problem (GstElement *element, GstMessageType type, gboolean producer,
-    const GError *error)
+post_problem (GstElement *element, GstMessageType type, const GError *error)
 {
-  /* The message is for people, the debug string for whoever helps them. */
+  gboolean sink = GST_OBJECT_FLAG_IS_SET (element, GST_ELEMENT_FLAG_SINK);
+
   gst_element_message_full (element, type, GST_RESOURCE_ERROR,
-      resource_error (producer, error), g_strdup (error->message),
+      resource_error (sink, error), g_strdup (error->message),
       g_strdup_printf ("%s, code %d", g_quark_to_string (error->domain),
           error->code),
       __FILE__, G_STRFUNC, __LINE__);
 }
 
 void
-gst_quicp2p_post_warning (GstElement *element, gboolean producer,
-    const GError *error)
+gst_quicp2p_on_message (GstStructure *structure, gpointer element)
 {
-  post_problem (element, GST_MESSAGE_WARNING, producer, error);
+  gst_element_post_message (element,
+      gst_message_new_element (GST_OBJECT_CAST (element), structure));
 }
 
 void
-gst_quicp2p_post_error (GstElement *element, gboolean producer,
-    const GError *error)
+gst_quicp2p_on_warning (const GError *error, gpointer element)
 {
-  post_problem (element, GST_MESSAGE_ERROR, producer, error);
+  post_problem (element, GST_MESSAGE_WARNING, error);
+}
+
+void
+gst_quicp2p_on_failed (const GError *error, gpointer element)
+{
+  post_problem (element, GST_MESSAGE_ERROR, error);
 }

@@ -85,8 +85,7 @@ void gst_quicp2p_common_get_property (GstQuicP2PCommon *common, GObject *object,
 gboolean gst_quicp2p_common_join (GstQuicP2PCommon *common, GstElement *element,
     const QpSessionCallbacks *callbacks, GError **error);
 /* Tells the application how joining went: a new fingerprint, or the error. */
-void gst_quicp2p_common_joined (GstQuicP2PCommon *common, GstElement *element,
-    const GError *error);
+void gst_quicp2p_common_joined (GstElement *element, const GError *error);
 /* Leaves it, within 300 ms; afterwards no callback is running.  Does nothing
  * if there is none. */
 void gst_quicp2p_common_leave (GstQuicP2PCommon *common);
@@ -97,12 +96,10 @@ gboolean gst_quicp2p_common_check_rtpbin (GstElement *element, gboolean there);
 /* (transfer full): qp_session_get_stats(), or its like without a session. */
 GstStructure *gst_quicp2p_common_get_stats (GstQuicP2PCommon *common);
 
-/* The session's callbacks of the same names, for both elements. */
-void gst_quicp2p_post_message (GstElement *element, GstStructure *structure);
-void gst_quicp2p_post_warning (GstElement *element, gboolean producer,
-    const GError *error);
-void gst_quicp2p_post_error (GstElement *element, gboolean producer,
-    const GError *error);
+/* The session's callbacks of the same names; `user` is the element. */
+void gst_quicp2p_on_message (GstStructure *structure, gpointer element);
+void gst_quicp2p_on_warning (const GError *error, gpointer element);
+void gst_quicp2p_on_failed (const GError *error, gpointer element);
 
 /* Adds GstURIHandler for quicp2p:// and quicp2ps:// to an element type. */
 void gst_quicp2p_uri_handler_init_src (gpointer iface, gpointer data);

@@ -7,6 +7,7 @@
 #include "elements/gstquicp2ppacketsink.h"
 #include "elements/gstquicp2ppacketsrc.h"
 #include "elements/gstquicp2ppass.h"
+#include "elements/gstquicp2prtpbin.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_quicp2p_src_debug);
 #define GST_CAT_DEFAULT gst_quicp2p_src_debug
@@ -15,10 +16,6 @@ GST_DEBUG_CATEGORY_EXTERN (gst_quicp2p_src_debug);
  * that have not timed out since the payloader started again.  Each costs a
  * thread. */
 #define MAX_STREAMS 16
-
-/* Instead of 5 s (RFC 3550, section 6.2 allows less at our rates), so that
- * the sender knows our losses and round trips in time. */
-#define RTCP_MIN_INTERVAL (GST_SECOND)
 
 struct _GstQuicP2PProducer {
   gint refs; /* atomic */
@@ -199,49 +196,16 @@ track_link (GstQuicP2PTrack *track)
 }
 
 static void
-track_configure_session (GstQuicP2PTrack *track)
-{
-  GstElement *session = NULL;
-
-  g_signal_emit_by_name (track->producer->rtpbin, "get-session", track->session,
-      &session);
-  if (!session)
-    return;
-  /* No probation: that holds the first packet back until the second one comes,
-   * to guard against strangers.  Ours has proved who it is. */
-  g_object_set (session, "rtcp-min-interval", (guint64) RTCP_MIN_INTERVAL,
-      "probation", 0, NULL);
-  gst_object_unref (session);
-}
-
-static void
-remove_element (GstBin *bin, GstElement *element)
-{
-  gst_element_set_locked_state (element, TRUE);
-  gst_element_set_state (element, GST_STATE_NULL);
-  gst_bin_remove (bin, element);
-}
-
-static void
-release_pad (GstElement *rtpbin, GstPad **pad)
-{
-  if (!*pad)
-    return;
-  gst_element_release_request_pad (rtpbin, *pad);
-  gst_clear_object (pad);
-}
-
-static void
 track_demolish (GstQuicP2PTrack *track)
 {
   GstQuicP2PProducer *producer = track->producer;
 
-  remove_element (producer->bin, track->rtp_src);
-  remove_element (producer->bin, track->rtcp_src);
-  release_pad (producer->rtpbin, &track->rtp_pad);
-  release_pad (producer->rtpbin, &track->rtcp_in_pad);
-  release_pad (producer->rtpbin, &track->rtcp_out_pad);
-  remove_element (producer->bin, track->rtcp_sink);
+  gst_quicp2p_bin_remove (producer->bin, track->rtp_src);
+  gst_quicp2p_bin_remove (producer->bin, track->rtcp_src);
+  gst_quicp2p_rtpbin_release_pad (producer->rtpbin, &track->rtp_pad);
+  gst_quicp2p_rtpbin_release_pad (producer->rtpbin, &track->rtcp_in_pad);
+  gst_quicp2p_rtpbin_release_pad (producer->rtpbin, &track->rtcp_out_pad);
+  gst_quicp2p_bin_remove (producer->bin, track->rtcp_sink);
 }
 
 /* --- rtpbin's signals: streaming threads ---------------------------------- */
@@ -438,7 +402,7 @@ gst_quicp2p_producer_add_track (GstQuicP2PProducer *producer,
     gst_quicp2p_track_unref (track);
     return NULL;
   }
-  track_configure_session (track);
+  gst_quicp2p_rtpbin_configure_session (producer->rtpbin, session);
 
   /* Found by rtpbin's signals from here on, then the data starts. */
   g_mutex_lock (&producer->lock);
@@ -508,6 +472,6 @@ gst_quicp2p_producer_demolish (GstQuicP2PProducer *producer)
 
   for (GList *walk = tracks; walk; walk = walk->next)
     track_demolish (walk->data);
-  remove_element (producer->bin, producer->rtpbin);
+  gst_quicp2p_bin_remove (producer->bin, producer->rtpbin);
   g_list_free_full (tracks, (GDestroyNotify) gst_quicp2p_track_unref);
 }

@@ -51,16 +51,13 @@
 #include <stdio.h>
 
 #include "elements/gstquicp2pcommon.h"
+#include "elements/gstquicp2prtpbin.h"
 #include "elements/gstquicp2psinkpad.h"
 
 GST_DEBUG_CATEGORY (gst_quicp2p_sink_debug);
 #define GST_CAT_DEFAULT gst_quicp2p_sink_debug
 
 #define DEFAULT_CONNECT_TIMEOUT 0 /* ms; a camera waits for its viewers */
-
-/* Instead of 5 s (RFC 3550, section 6.2 allows less at our rates): viewers
- * synchronise sound and picture by the first sender report. */
-#define RTCP_MIN_INTERVAL (GST_SECOND)
 
 enum {
   PROP_MAPPING = GST_QUICP2P_PROP_OWN,
@@ -102,24 +99,6 @@ static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink_%u",
 
 /* --- Callbacks: the transport thread -------------------------------------- */
 
-static void
-on_message (GstStructure *structure, gpointer user)
-{
-  gst_quicp2p_post_message (GST_ELEMENT_CAST (user), structure);
-}
-
-static void
-on_warning (const GError *error, gpointer user)
-{
-  gst_quicp2p_post_warning (GST_ELEMENT_CAST (user), TRUE, error);
-}
-
-static void
-on_failed (const GError *error, gpointer user)
-{
-  gst_quicp2p_post_error (GST_ELEMENT_CAST (user), TRUE, error);
-}
-
 /* (transfer full), nullable: the pad may just have been released. */
 static GstQuicP2PSinkPad *
 find_pad (GstQuicP2PSink *self, QpTrack *track)
@@ -156,9 +135,9 @@ on_track_keyframe (QpTrack *track, gpointer user)
 }
 
 static const QpSessionCallbacks callbacks = {
-  .message = on_message,
-  .warning = on_warning,
-  .failed = on_failed,
+  .message = gst_quicp2p_on_message,
+  .warning = gst_quicp2p_on_warning,
+  .failed = gst_quicp2p_on_failed,
   .track_rtcp = on_track_rtcp,
   .track_keyframe = on_track_keyframe,
 };
@@ -195,19 +174,6 @@ choose_name (GstQuicP2PSink *self, const char *wish)
   return g_strdup (wish);
 }
 
-static void
-configure_rtp_session (GstQuicP2PSink *self, guint number)
-{
-  GstElement *session = NULL;
-
-  g_signal_emit_by_name (self->rtpbin, "get-session", number, &session);
-  if (session) {
-    g_object_set (session, "rtcp-min-interval", (guint64) RTCP_MIN_INTERVAL,
-        NULL);
-    gst_object_unref (session);
-  }
-}
-
 /* A sink that takes part in preroll, but comes when all are rolling, would stop
  * the whole pipeline once more. */
 static gboolean
@@ -240,7 +206,7 @@ make_pad (GstQuicP2PSink *self, GstPadTemplate *templ, const char *wish)
     gst_object_unref (pad);
     return NULL;
   }
-  configure_rtp_session (self, session);
+  gst_quicp2p_rtpbin_configure_session (self->rtpbin, session);
 
   g_mutex_lock (&self->lock);
   self->pads = g_list_append (self->pads, pad);
@@ -364,7 +330,7 @@ join (GstQuicP2PSink *self)
       add_track (self, walk->data);
   }
   g_mutex_unlock (&self->setup_lock);
-  gst_quicp2p_common_joined (&self->common, GST_ELEMENT_CAST (self), error);
+  gst_quicp2p_common_joined (GST_ELEMENT_CAST (self), error);
   return error == NULL;
 }
 

@@ -7,6 +7,7 @@
 #include "elements/gstquicp2pcommon.h"
 #include "elements/gstquicp2ppacketsink.h"
 #include "elements/gstquicp2ppacketsrc.h"
+#include "elements/gstquicp2prtpbin.h"
 #include "elements/gstquicp2ptracksink.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_quicp2p_sink_debug);
@@ -226,23 +227,6 @@ gst_quicp2p_sink_pad_start (GstQuicP2PSinkPad *self)
   gst_element_sync_state_with_parent (self->rtcp_src);
 }
 
-static void
-remove_element (GstBin *bin, GstElement *element)
-{
-  gst_element_set_locked_state (element, TRUE);
-  gst_element_set_state (element, GST_STATE_NULL);
-  gst_bin_remove (bin, element);
-}
-
-static void
-release_pad (GstElement *rtpbin, GstPad **pad)
-{
-  if (!*pad)
-    return;
-  gst_element_release_request_pad (rtpbin, *pad);
-  gst_clear_object (pad);
-}
-
 void
 gst_quicp2p_sink_pad_demolish (GstQuicP2PSinkPad *self, GstBin *bin,
     GstElement *rtpbin)
@@ -254,14 +238,12 @@ gst_quicp2p_sink_pad_demolish (GstQuicP2PSinkPad *self, GstBin *bin,
   gst_pad_set_active (GST_PAD_CAST (self), FALSE);
   gst_ghost_pad_set_target (GST_GHOST_PAD_CAST (self), NULL);
 
-  remove_element (bin, self->rtcp_src);
-  /* With its last pad rtpbin's RTP session ends, and with that its thread for
-   * RTCP. */
-  release_pad (rtpbin, &self->rtcp_in_pad);
-  release_pad (rtpbin, &self->rtcp_out_pad);
-  release_pad (rtpbin, &self->rtp_pad);
-  remove_element (bin, self->rtcp_sink);
-  remove_element (bin, self->track_sink);
+  gst_quicp2p_bin_remove (bin, self->rtcp_src);
+  gst_quicp2p_rtpbin_release_pad (rtpbin, &self->rtcp_in_pad);
+  gst_quicp2p_rtpbin_release_pad (rtpbin, &self->rtcp_out_pad);
+  gst_quicp2p_rtpbin_release_pad (rtpbin, &self->rtp_pad);
+  gst_quicp2p_bin_remove (bin, self->rtcp_sink);
+  gst_quicp2p_bin_remove (bin, self->track_sink);
 }
 
 void

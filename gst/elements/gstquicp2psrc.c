@@ -372,24 +372,6 @@ on_pad_added (GstQuicP2PTrack *track, GstPad *target, gpointer user)
 
 /* --- Callbacks: the transport thread -------------------------------------- */
 
-static void
-on_message (GstStructure *structure, gpointer user)
-{
-  gst_quicp2p_post_message (GST_ELEMENT_CAST (user), structure);
-}
-
-static void
-on_warning (const GError *error, gpointer user)
-{
-  gst_quicp2p_post_warning (GST_ELEMENT_CAST (user), FALSE, error);
-}
-
-static void
-on_failed (const GError *error, gpointer user)
-{
-  gst_quicp2p_post_error (GST_ELEMENT_CAST (user), FALSE, error);
-}
-
 static GstQuicP2PProducer *
 make_producer (GstQuicP2PSrc *self, const char *peer_id)
 {
@@ -569,9 +551,9 @@ on_producer_timeout (gpointer user)
 }
 
 static const QpSessionCallbacks callbacks = {
-  .message = on_message,
-  .warning = on_warning,
-  .failed = on_failed,
+  .message = gst_quicp2p_on_message,
+  .warning = gst_quicp2p_on_warning,
+  .failed = gst_quicp2p_on_failed,
   .remote_track_added = on_remote_track_added,
   .remote_track_caps = on_remote_track_caps,
   .remote_track_removed = on_remote_track_removed,
@@ -630,7 +612,7 @@ join (GstQuicP2PSrc *self)
 
   gst_quicp2p_common_join (&self->common, GST_ELEMENT_CAST (self), &callbacks,
       &error);
-  gst_quicp2p_common_joined (&self->common, GST_ELEMENT_CAST (self), error);
+  gst_quicp2p_common_joined (GST_ELEMENT_CAST (self), error);
   return error == NULL;
 }
 

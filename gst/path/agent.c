@@ -101,6 +101,8 @@ on_component_state (NiceAgent *agent, guint stream, guint component,
 void
 qp_path_make_agent (QpPath *path)
 {
+  char *made = NULL;
+
   /* Aggressive nomination, libnice's default: the pair that answers first
    * carries data at once, and a better one replaces it when it answers. The
    * regular kind costs one more round trip, and QUIC does not mind a change of
@@ -116,7 +118,14 @@ qp_path_make_agent (QpPath *path)
 
   path->stream = nice_agent_add_stream (path->agent, QP_PATH_COMPONENT);
   nice_agent_get_local_credentials (path->agent, path->stream, &path->ufrag,
-      &path->password);
+      &made);
+  if (!path->password) {
+    path->password = made;
+  } else {
+    nice_agent_set_local_credentials (path->agent, path->stream, path->ufrag,
+        path->password);
+    g_free (made);
+  }
   if (path->min_port)
     nice_agent_set_port_range (path->agent, path->stream, QP_PATH_COMPONENT,
         path->min_port, path->max_port);

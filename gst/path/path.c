@@ -260,6 +260,7 @@ copy_config (QpPath *path, const QpPathConfig *config)
   path->interface = g_strdup (config->interface);
   path->stun_host = g_strdup (config->stun_host);
   path->stun_port = config->stun_port;
+  path->password = g_strdup (config->password);
   if (config->min_port || config->max_port) {
     path->min_port = MAX (config->min_port, 1);
     path->max_port = config->max_port ? config->max_port : G_MAXUINT16;

@@ -46,6 +46,9 @@ typedef struct {
   GPtrArray *turn_servers; /* of QpTurnServer*, nullable; copied */
   gboolean relay_only;     /* RFC 8828 "relay": only relayed candidates leave */
   guint16 min_port, max_port; /* of host candidates; 0, 0: any */
+  /* Our ICE password, 22 to 256 ICE characters, where both sides know it from
+   * elsewhere; NULL: made by the path. Copied; never logged. */
+  const char *password;
 } QpPathConfig;
 
 /* A candidate as people want to see it. */

@@ -190,7 +190,8 @@ fill_batches (QpQuic *quic, ngtcp2_tstamp now)
 
   quic->drained = FALSE;
   quic->inside = TRUE;
-  while (filled < burst && filled + largest <= QP_QUIC_BUFFER_SIZE) {
+  /* What is more than one batch would make a second, of one datagram. */
+  while (filled < burst && filled + largest <= QP_QUIC_BATCH_SIZE) {
     ngtcp2_path_storage storage;
 
     ngtcp2_path_storage_zero (&storage);

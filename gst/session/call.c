@@ -13,8 +13,22 @@
 /* The peer is gone when nothing came for so long (RFC 9000, 10.1); consent
  * checks of ICE (RFC 7675) find out on the same scale. */
 #define IDLE_TIMEOUT_MS 30000
-/* Keeps NAT bindings and the connection alive when no media flows. */
-#define KEEP_ALIVE_MS 5000
+/* Keeps NAT bindings and the connection alive when no media flows, and makes
+ * silence mean something: a peer that says nothing for twice as long has not
+ * acknowledged what it was asked. */
+#define KEEP_ALIVE_MS 1000
+
+/* What the server may still say of a call that is up: what the peer sent before
+ * it knew so itself. */
+#define LATE_SIGNALS_US ((gint64) G_USEC_PER_SEC)
+/* What a peer does wrong is told in the log so often per call. */
+#define MAX_COMPLAINTS 5
+/* Unread on the control stream: more means that the peer never will. */
+#define MAX_CONTROL_UNSENT (1024 * 1024)
+
+/* UDP payload that paths are probed for: Ethernet's 1500 bytes less the headers
+ * of IPv6 and UDP. */
+#define PROBE_PAYLOAD 1452
 
 /* The path that a call begins on. */
 #define FIRST_PATH 0
@@ -50,6 +64,7 @@ struct _QpCall {
 
   gint64 control; /* the control stream, -1: none */
   QpDeframer *deframer;
+  guint complaints;
 };
 
 const char *
@@ -121,6 +136,17 @@ end_call (QpCall *call, GError *error)
   call->callbacks.ended (call, cause, call->user);
 }
 
+/* What a peer may do again and again must not fill a log. */
+#define COMPLAIN(call, format, ...)                             \
+  G_STMT_START                                                  \
+  {                                                             \
+    if ((call)->complaints++ < MAX_COMPLAINTS)                  \
+      GST_WARNING ("%s: " format, (call)->name, ##__VA_ARGS__); \
+    else                                                        \
+      GST_DEBUG ("%s: " format, (call)->name, ##__VA_ARGS__);   \
+  }                                                             \
+  G_STMT_END
+
 /* --- Control stream ----------------------------------------------------- */
 
 static gboolean
@@ -129,26 +155,55 @@ write_message (QpCall *call, const QpMessage *message)
   g_autofree char *json = qp_message_to_json (message);
   g_autoptr (GBytes) framed = qp_framing_frame (json);
 
-  return qp_quic_write (call->quic, call->control, framed, FALSE);
+  return qp_quic_get_unsent (call->quic, call->control) < MAX_CONTROL_UNSENT &&
+      qp_quic_write (call->quic, call->control, framed, FALSE);
 }
 
-/* From the control stream; of what also comes by signaling, either will do. */
 static void
-take_message (QpCall *call, const QpMessage *message)
+break_control (QpCall *call, const GError *cause)
 {
-  switch (message->type) {
-    case QP_MESSAGE_PATH_OFFER:
-    case QP_MESSAGE_PATH_ANSWER:
-    case QP_MESSAGE_CANDIDATE:
-      if (g_strcmp0 (message->call, call->id) == 0)
-        qp_paths_handle (call->paths, message);
-      break;
-    case QP_MESSAGE_PING: /* a packet was all it wanted to be */
-      break;
-    default:
-      call->callbacks.message (call, message, call->user);
-      break;
-  }
+  end_call (call,
+      g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_LOST,
+          "the peer's control stream is broken: %s", cause->message));
+}
+
+static void handle_candidate (QpCall *call, const QpMessage *message);
+static void handle_path (QpCall *call, const QpMessage *message);
+
+static gboolean
+is_path_message (const QpMessage *message)
+{
+  return message->type == QP_MESSAGE_PATH_OFFER ||
+      message->type == QP_MESSAGE_PATH_ANSWER;
+}
+
+static void
+control_error (QpCall *call, const GError *refused)
+{
+  /* A type of a later version is not an error between peers. */
+  if (g_error_matches (refused, QP_SIGNALING_ERROR,
+          QP_SIGNALING_ERROR_UNKNOWN_TYPE))
+    COMPLAIN (call, "message on the control stream ignored: %s",
+        refused->message);
+  else
+    break_control (call, refused);
+}
+
+static void
+control_message (QpCall *call, const char *json, gsize size)
+{
+  g_autoptr (GError) refused = NULL;
+  g_autoptr (QpMessage) message = qp_message_parse (json, size, &refused);
+
+  if (!message)
+    control_error (call, refused);
+  else if (message->type == QP_MESSAGE_CANDIDATE)
+    handle_candidate (call, message);
+  else if (is_path_message (message))
+    handle_path (call, message);
+  else if (message->type != QP_MESSAGE_PING)
+    call->callbacks.message (call, message, call->user);
+  /* A ping wants to be nothing but a packet. */
 }
 
 static void
@@ -163,24 +218,14 @@ control_data (QpCall *call, const guint8 *data, gsize size)
 
   sound = qp_deframer_push (call->deframer, data, size, &error);
   while (!is_over (call) && (bytes = qp_deframer_pull (call->deframer))) {
-    g_autoptr (QpMessage) message = NULL;
-    g_autoptr (GError) refused = NULL;
     gsize length;
     const char *json = g_bytes_get_data (bytes, &length);
 
-    message = qp_message_parse (json, length, &refused);
-    /* A type of a later version is not an error between peers. */
-    if (message)
-      take_message (call, message);
-    else
-      GST_WARNING ("%s: message on the control stream ignored: %s", call->name,
-          refused->message);
+    control_message (call, json, length);
     g_bytes_unref (bytes);
   }
   if (!sound)
-    end_call (call,
-        g_error_new (QP_SESSION_ERROR, QP_SESSION_ERROR_LOST,
-            "the peer's control stream is broken: %s", error->message));
+    break_control (call, error);
 }
 
 gboolean
@@ -435,6 +480,7 @@ start_quic (QpCall *call)
     .name = call->name,
     .first_path = FIRST_PATH,
     .max_payload = qp_path_get_max_payload (qp_paths_get_first (call->paths)),
+    .probe_payload = PROBE_PAYLOAD,
   };
 
   call->quic = qp_quic_new (call->context, &config, &quic_callbacks, call,
@@ -452,11 +498,11 @@ on_paths_signal (QpMessage *message, gpointer user)
 
   if (is_over (call))
     return;
-  /* What concerns further paths goes both ways: whichever arrives first
-   * counts, and one of the two may be cut. */
-  if (message->path != FIRST_PATH)
-    qp_call_send (call, message);
-  call->callbacks.signal (call, message, call->user);
+  /* What concerns further paths goes both ways: whichever arrives first counts,
+   * and one of the two may be cut. Else, once the call is up, the peer believes
+   * the control stream only. */
+  if (!qp_call_send (call, message) || message->path != FIRST_PATH)
+    call->callbacks.signal (call, message, call->user);
 }
 
 static void
@@ -712,7 +758,7 @@ static void
 handle_answer (QpCall *call, const QpMessage *answer)
 {
   if (call->state != QP_CALL_OFFERING) {
-    GST_WARNING ("%s: a second answer was ignored", call->name);
+    COMPLAIN (call, "a second answer was ignored");
     return;
   }
   if (!take_description (call, answer))
@@ -733,18 +779,44 @@ handle_candidate (QpCall *call, const QpMessage *message)
     qp_paths_handle (call->paths, message);
 }
 
+/* A call that is up takes no orders from the server: with a candidate of its
+ * own, whose checks it can answer because it has seen the ICE credentials, it
+ * could lead the call away. */
+static gboolean
+is_late (QpCall *call)
+{
+  return call->state == QP_CALL_CONNECTED &&
+      g_get_monotonic_time () > call->connected_us + LATE_SIGNALS_US;
+}
+
+/* Offers of further paths prove by their MAC who made them. */
+static void
+handle_path (QpCall *call, const QpMessage *message)
+{
+  if (g_str_equal (message->call, call->id))
+    qp_paths_handle (call->paths, message);
+}
+
 void
 qp_call_handle (QpCall *call, const QpMessage *message)
 {
   if (is_over (call))
     return;
-  if (message->type == QP_MESSAGE_ANSWER && call->offerer)
-    handle_answer (call, message);
-  else if (message->type == QP_MESSAGE_CANDIDATE)
+  if (is_path_message (message)) {
+    handle_path (call, message);
+  } else if (message->type == QP_MESSAGE_CANDIDATE &&
+      message->path != FIRST_PATH) {
+    /* Further paths' passwords never pass through signaling, so that a
+     * candidate of the server's own leads nowhere. */
     handle_candidate (call, message);
-  else if (message->type == QP_MESSAGE_PATH_OFFER ||
-      message->type == QP_MESSAGE_PATH_ANSWER)
-    qp_paths_handle (call->paths, message);
+  } else if (is_late (call)) {
+    COMPLAIN (call, "%s by signaling ignored: the call is up",
+        qp_message_type_to_string (message->type));
+  } else if (message->type == QP_MESSAGE_ANSWER && call->offerer) {
+    handle_answer (call, message);
+  } else if (message->type == QP_MESSAGE_CANDIDATE) {
+    handle_candidate (call, message);
+  }
 }
 
 /* --- Life --------------------------------------------------------------- */

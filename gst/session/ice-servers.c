@@ -8,6 +8,7 @@
 
 #define GST_CAT_DEFAULT qp_session_debug
 #define DEFAULT_PORT 3478
+#define MAX_HOST 253 /* bytes of a domain name, RFC 1035 */
 
 QpIceServers *
 qp_ice_servers_new (void)
@@ -31,7 +32,7 @@ qp_ice_servers_free (QpIceServers *servers)
 static gboolean
 is_host (const char *host)
 {
-  return host && host[0] != '\0' &&
+  return host && host[0] != '\0' && strlen (host) <= MAX_HOST &&
       strspn (host,
           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
           "0123456789.-_:%") == strlen (host);
@@ -52,7 +53,7 @@ parse (const char *text, const char *scheme, GError **error)
     text += 2;
   normal = g_strconcat (scheme, "://", text, NULL);
   uri = g_uri_parse (normal, G_URI_FLAGS_HAS_PASSWORD, NULL);
-  if (!uri || !is_host (g_uri_get_host (uri)) ||
+  if (!uri || !is_host (g_uri_get_host (uri)) || g_uri_get_port (uri) == 0 ||
       strlen (g_uri_get_path (uri)) > 0) {
     g_set_error (error, QP_SESSION_ERROR, QP_SESSION_ERROR_SETTINGS,
         "not a %s server: expected %s://host:port", scheme, scheme);
@@ -134,8 +135,9 @@ qp_ice_servers_add_offered (QpIceServers *servers, const QpIceServer *offered)
       if (!servers->stun_host)
         taken = qp_ice_servers_set_stun (servers, url, &error);
     } else if (g_str_has_prefix (url, "turn:")) {
-      taken = qp_ice_servers_add_turn (servers, url, offered->username,
-          offered->credential, &error);
+      if (servers->turn->len < QP_ICE_SERVERS_MAX_OFFERED_TURN)
+        taken = qp_ice_servers_add_turn (servers, url, offered->username,
+            offered->credential, &error);
     } else {
       GST_INFO ("ICE server of an unknown kind was left out: %.16s", url);
     }

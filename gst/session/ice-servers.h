@@ -8,6 +8,9 @@
 
 G_BEGIN_DECLS
 
+/* Relays that signaling may make us use: each costs an allocation per call. */
+#define QP_ICE_SERVERS_MAX_OFFERED_TURN 4
+
 typedef struct {
   char *stun_host; /* NULL: none */
   guint16 stun_port;
@@ -27,7 +30,8 @@ gboolean qp_ice_servers_set_stun (QpIceServers *servers, const char *uri,
  * never quote the credentials. */
 gboolean qp_ice_servers_add_turn (QpIceServers *servers, const char *uri,
     const char *username, const char *password, GError **error);
-/* What signaling hands out: what is not understood is left out. */
+/* What signaling hands out: what is not understood, and TURN servers beyond
+ * the limit above (the user's own included), are left out. */
 void qp_ice_servers_add_offered (QpIceServers *servers,
     const QpIceServer *offered);
 

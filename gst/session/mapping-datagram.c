@@ -12,6 +12,25 @@
 
 #define GST_CAT_DEFAULT qp_session_debug
 
+/* Not while larger datagrams may yet turn out to pass: a connection's first
+ * packets are nothing to change a pipeline for. */
+static void
+warn_oversized (QpOutFlow *flow)
+{
+  QpQuicInfo info;
+
+  if (flow->oversized_told)
+    return;
+  qp_quic_get_info (flow->sender->quic, &info);
+  if (info.searching)
+    return;
+  flow->oversized_told = TRUE;
+  GST_WARNING (
+      "%s: packets are larger than the %" G_GSIZE_FORMAT
+      " bytes a datagram takes on this path and go on streams; lower the payloader's mtu",
+      flow->track->mid, qp_quic_get_max_datagram (flow->sender->quic));
+}
+
 static void
 send_on_stream (QpOutFlow *flow, GBytes *framed)
 {
@@ -22,11 +41,8 @@ send_on_stream (QpOutFlow *flow, GBytes *framed)
     return;
   }
   qp_quic_write (flow->sender->quic, stream, framed, TRUE);
-  if (flow->counters.oversized++ == 0)
-    GST_WARNING (
-        "%s: packets are larger than the %" G_GSIZE_FORMAT
-        " bytes a datagram takes here and go on streams; lower the payloader's mtu",
-        flow->track->mid, qp_quic_get_max_datagram (flow->sender->quic));
+  flow->counters.oversized++;
+  warn_oversized (flow);
 }
 
 static void

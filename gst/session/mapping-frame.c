@@ -16,10 +16,29 @@ typedef struct {
   gint64 deadline; /* monotonic µs, G_MAXINT64: none */
 } Frame;
 
-static void
-frame_free (Frame *frame)
+static gsize
+chunk_size (const QpChunk *chunk)
 {
-  g_queue_clear_full (&frame->waiting, (GDestroyNotify) qp_chunk_unref);
+  return chunk->framed ? g_bytes_get_size (chunk->framed) : 0;
+}
+
+static QpChunk *
+pop_waiting (QpOutFlow *flow, Frame *frame)
+{
+  QpChunk *chunk = g_queue_pop_head (&frame->waiting);
+
+  if (chunk)
+    flow->waiting -= chunk_size (chunk);
+  return chunk;
+}
+
+static void
+free_frame (QpOutFlow *flow, Frame *frame)
+{
+  QpChunk *chunk;
+
+  while ((chunk = pop_waiting (flow, frame)))
+    qp_chunk_unref (chunk);
   g_free (frame);
 }
 
@@ -40,7 +59,7 @@ open_frame (QpOutFlow *flow, Frame *frame)
   frame->stream = qp_out_flow_open (flow);
   if (frame->stream < 0)
     return FALSE;
-  while ((chunk = g_queue_pop_head (&frame->waiting))) {
+  while ((chunk = pop_waiting (flow, frame))) {
     write_chunk (flow, frame, chunk);
     qp_chunk_unref (chunk);
   }
@@ -79,10 +98,12 @@ push (QpOutFlow *flow, QpChunk *chunk)
   }
 
   frame->ended = chunk->ends;
-  if (frame->stream >= 0)
+  if (frame->stream >= 0) {
     write_chunk (flow, frame, chunk);
-  else
+  } else {
     g_queue_push_tail (&frame->waiting, qp_chunk_ref (chunk));
+    flow->waiting += chunk_size (chunk);
+  }
 }
 
 /* Takes the frame off the flow and the wire; whether that was a loss is the
@@ -97,7 +118,7 @@ cancel (QpOutFlow *flow, GList *link)
   if (frame->stream >= 0)
     qp_out_flow_reset (flow, frame->stream);
   g_queue_delete_link (&flow->frames, link);
-  frame_free (frame);
+  free_frame (flow, frame);
 }
 
 static void
@@ -197,7 +218,7 @@ on_stream_gone (QpOutFlow *flow, gint64 stream, gint64 code)
     if (!frame->ended)
       flow->skipping = TRUE;
     g_queue_delete_link (&flow->frames, link);
-    frame_free (frame);
+    free_frame (flow, frame);
     if (code >= 0)
       qp_out_flow_lost (flow, 1);
     return;

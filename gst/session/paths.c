@@ -162,9 +162,21 @@ drop (Entry *entry, const char *why)
 static char *
 make_mac (QpPaths *paths, const QpMessage *message)
 {
-  g_autofree char *text = g_strdup_printf ("%s\n%s\n%u\n%s\n%s",
+  g_autofree char *text = g_strdup_printf ("%s\n%s\n%u\n%s",
       qp_message_type_to_string (message->type), message->call, message->path,
-      message->ufrag, message->password);
+      message->ufrag);
+
+  return g_compute_hmac_for_string (G_CHECKSUM_SHA256, paths->key,
+      sizeof paths->key, text, -1);
+}
+
+/* The ICE password of one side on one path: known to both ends of the
+ * connection, so that it need not be sent and nobody else can answer checks. */
+static char *
+make_password (QpPaths *paths, guint number, gboolean controlling)
+{
+  g_autofree char *text = g_strdup_printf ("ice-password\n%s\n%u\n%s",
+      paths->call, number, controlling ? "controlling" : "controlled");
 
   return g_compute_hmac_for_string (G_CHECKSUM_SHA256, paths->key,
       sizeof paths->key, text, -1);
@@ -191,7 +203,6 @@ send_description (Entry *entry, QpMessageType type)
   message->call = g_strdup (entry->paths->call);
   message->path = entry->number;
   message->ufrag = g_strdup (qp_path_get_ufrag (entry->path));
-  message->password = g_strdup (qp_path_get_password (entry->path));
   message->mac = make_mac (entry->paths, message);
   entry->paths->callbacks.signal (message, entry->paths->user);
 }
@@ -266,9 +277,14 @@ static const QpPathCallbacks path_callbacks = {
 static Entry *
 add_entry (QpPaths *paths, guint number, const char *interface, gboolean ours)
 {
+  g_autofree char *password = NULL;
   QpPathConfig config = paths->config;
   Entry *entry = g_new0 (Entry, 1);
 
+  /* Path 0 is older than the key: its credentials are in the call's offer. */
+  if (number > 0)
+    password = make_password (paths, number, paths->config.controlling);
+  config.password = password;
   config.interface = interface;
   entry->paths = paths;
   entry->number = number;
@@ -491,10 +507,12 @@ take_token (QpPaths *paths)
 static gboolean
 take_credentials (Entry *entry, const QpMessage *message)
 {
+  g_autofree char *password = make_password (entry->paths, entry->number,
+      !entry->paths->config.controlling);
   g_autoptr (GError) error = NULL;
 
-  if (qp_path_set_remote_credentials (entry->path, message->ufrag,
-          message->password, &error))
+  if (qp_path_set_remote_credentials (entry->path, message->ufrag, password,
+          &error))
     return TRUE;
   drop (entry, error->message);
   return FALSE;

@@ -15,6 +15,15 @@
 #define RETRY_MAX_MS 5000
 #define BITRATE_SAMPLES 11 /* 100 ms apart: one second between first and last */
 
+/* Offers of one peer that are followed, or refused with a bye: somebody who
+ * retries as we do stays below it. */
+#define OFFERS_BURST 5
+#define OFFERS_US ((gint64) G_USEC_PER_SEC)
+/* Media descriptions of one peer that are read at once: each may add and remove
+ * every pad that it has. Of those that come faster the newest is read. */
+#define MEDIA_BURST 20
+#define MEDIA_US ((gint64) G_USEC_PER_SEC / 10)
+
 /* Where packets of one flow belong: exactly one of the tracks is set. */
 typedef struct {
   QpPeer *peer;
@@ -40,6 +49,10 @@ struct _QpPeer {
 
   GPtrArray *flows; /* of PeerFlow* */
   char *early_sdp;  /* `media` that came before the call was connected */
+  char *held_sdp;   /* the newest of those that came too fast; NULL: none */
+  GSource *hold;    /* when `held_sdp` is due */
+
+  QpRateLimit offers, refusals, media;
 
   Sample samples[BITRATE_SAMPLES];
   guint n_samples;
@@ -323,6 +336,47 @@ apply_media (QpPeer *peer, const char *sdp)
 }
 
 static void
+forget_held (QpPeer *peer)
+{
+  g_clear_pointer (&peer->held_sdp, g_free);
+  qp_clear_source (&peer->hold);
+}
+
+static gboolean
+on_hold (gpointer data)
+{
+  QpPeer *peer = data;
+  g_autofree char *sdp = g_steal_pointer (&peer->held_sdp);
+
+  qp_clear_source (&peer->hold);
+  qp_rate_limit_take (&peer->media, g_get_monotonic_time ());
+  if (qp_peer_is_connected (peer))
+    apply_media (peer, sdp);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+take_media (QpPeer *peer, const char *sdp)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (!peer->held_sdp && qp_rate_limit_take (&peer->media, now)) {
+    apply_media (peer, sdp);
+    return;
+  }
+  g_free (peer->held_sdp);
+  peer->held_sdp = g_strdup (sdp);
+  if (peer->hold)
+    return;
+  GST_INFO ("%s: its media changes too often, only the newest counts",
+      peer->id);
+  peer->hold = g_timeout_source_new (
+      MAX (qp_rate_limit_due (&peer->media) - now, 0) / 1000 + 1);
+  g_source_set_callback (peer->hold, on_hold, peer, NULL);
+  g_source_attach (peer->hold, peer->session->context);
+}
+
+static void
 on_rtp (gpointer data, GstBufferList *list, gpointer user)
 {
   PeerFlow *flow = data;
@@ -378,6 +432,7 @@ call_connected (QpPeer *peer)
   const char *sdp;
 
   peer->failures = 0;
+  forget_held (peer);
   memset (peer->samples, 0, sizeof peer->samples);
   peer->n_samples = 0;
 
@@ -394,7 +449,7 @@ call_connected (QpPeer *peer)
 
   sdp = peer->early_sdp ? peer->early_sdp : qp_call_get_answer_sdp (peer->call);
   if (sdp)
-    apply_media (peer, sdp);
+    take_media (peer, sdp);
   g_clear_pointer (&peer->early_sdp, g_free);
   qp_call_flush (peer->call);
 }
@@ -433,18 +488,9 @@ on_retry (gpointer data)
 {
   QpPeer *peer = data;
 
-  g_clear_pointer (&peer->retry, g_source_unref);
+  qp_clear_source (&peer->retry);
   qp_session_review (peer->session);
   return G_SOURCE_REMOVE;
-}
-
-static void
-stop_retry (QpPeer *peer)
-{
-  if (!peer->retry)
-    return;
-  g_source_destroy (peer->retry);
-  g_clear_pointer (&peer->retry, g_source_unref);
 }
 
 static void
@@ -452,7 +498,7 @@ retry_later (QpPeer *peer)
 {
   guint delay = MIN (RETRY_MIN_MS << MIN (peer->failures, 4), RETRY_MAX_MS);
 
-  stop_retry (peer);
+  qp_clear_source (&peer->retry);
   peer->retry = g_timeout_source_new (delay);
   g_source_set_callback (peer->retry, on_retry, peer, NULL);
   g_source_attach (peer->retry, peer->session->context);
@@ -511,6 +557,7 @@ on_ended (QpCall *call, const GError *error, gpointer user)
     if (flow->local)
       g_ptr_array_remove (peer->flows, flow);
   }
+  forget_held (peer);
   peer->call = g_steal_pointer (&peer->next);
   if (!peer->call)
     remove_all_remote (peer, QP_TRACK_PEER_GONE);
@@ -595,7 +642,7 @@ on_message (QpCall *call, const QpMessage *message, gpointer user)
   QpPeer *peer = user;
 
   if (call == peer->call && message->type == QP_MESSAGE_MEDIA)
-    apply_media (peer, message->sdp);
+    take_media (peer, message->sdp);
 }
 
 static void
@@ -656,13 +703,23 @@ qp_peer_want (QpPeer *peer)
   qp_call_start (peer->call);
 }
 
+static QpCall *
+find_call (QpPeer *peer, const char *id)
+{
+  if (peer->call && g_str_equal (qp_call_get_id (peer->call), id))
+    return peer->call;
+  if (peer->next && g_str_equal (qp_call_get_id (peer->next), id))
+    return peer->next;
+  return NULL;
+}
+
 static void
 drop_calls (QpPeer *peer, const char *reason)
 {
   QpCall *call = g_steal_pointer (&peer->call);
   QpCall *next = g_steal_pointer (&peer->next);
 
-  stop_retry (peer);
+  qp_clear_source (&peer->retry);
   if (call)
     qp_session_retire_call (peer->session, call, QP_ROQ_NO_ERROR, reason);
   if (next)
@@ -675,7 +732,37 @@ qp_peer_drop (QpPeer *peer, const char *reason)
   peer->wanted = FALSE;
   remove_all_remote (peer, QP_TRACK_PEER_GONE);
   g_ptr_array_set_size (peer->flows, 0);
+  forget_held (peer);
   drop_calls (peer, reason);
+}
+
+/* Says no to an offer, and nothing at all to the many that follow it: our own
+ * share of the server's patience is for calls. */
+static gboolean
+refuse (QpPeer *peer, const QpMessage *offer, const char *code,
+    const char *text)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (qp_rate_limit_take (&peer->refusals, now) &&
+      qp_rate_limit_take (&peer->session->refusals, now)) {
+    GST_INFO ("%s: offer refused: %s", peer->id, text);
+    send_bye (peer, offer->call, code, text);
+  }
+  return FALSE;
+}
+
+/* Whether one more call may be made for the peer. */
+static gboolean
+admit (QpPeer *peer, const QpMessage *offer)
+{
+  const char *reason;
+
+  if (!qp_rate_limit_take (&peer->offers, g_get_monotonic_time ()))
+    return refuse (peer, offer, "too-many",
+        "too many offers: wait a second before the next");
+  reason = qp_session_admit_call (peer->session);
+  return reason ? refuse (peer, offer, "busy", reason) : TRUE;
 }
 
 /* Whether an offer may be followed, given the call there is. */
@@ -684,33 +771,24 @@ may_accept (QpPeer *peer, const QpMessage *offer)
 {
   QpSession *session = peer->session;
 
-  if (!qp_session_get_producer (session)) {
-    send_bye (peer, offer->call, "no-media", "this member sends no media");
-    return FALSE;
-  }
-  if (!peer->call)
-    return TRUE;
-  if (g_str_equal (qp_call_get_id (peer->call), offer->call))
+  if (!qp_session_get_producer (session))
+    return refuse (peer, offer, "no-media", "this member sends no media");
+  if (find_call (peer, offer->call))
     return FALSE;
 
   if (qp_peer_is_connected (peer)) {
     const char *known = qp_call_get_peer_fingerprint (peer->call);
 
     /* Whoever speaks for signaling cannot put another in the peer's place. */
-    if (qp_fingerprint_equal (known, offer->fingerprint))
-      return TRUE;
-    GST_WARNING (
-        "%s: an offer under another fingerprint was refused, the call goes on",
-        peer->id);
-    send_bye (peer, offer->call, "wrong-peer",
-        "a call with another fingerprint is up");
+    if (!qp_fingerprint_equal (known, offer->fingerprint))
+      return refuse (peer, offer, "wrong-peer",
+          "a call with another fingerprint is up, and goes on");
+  } else if (peer->call && qp_call_is_offerer (peer->call) &&
+      strcmp (qp_session_get_own_id (session), peer->id) < 0) {
+    /* Both offered at once: the lower id's offer stands. */
     return FALSE;
   }
-  /* Both offered at once: the lower id's offer stands. */
-  if (qp_call_is_offerer (peer->call) &&
-      strcmp (qp_session_get_own_id (session), peer->id) < 0)
-    return FALSE;
-  return TRUE;
+  return admit (peer, offer);
 }
 
 static void
@@ -723,7 +801,7 @@ handle_offer (QpPeer *peer, const QpMessage *offer)
     return;
 
   call = make_call (peer, FALSE, offer->call);
-  stop_retry (peer);
+  qp_clear_source (&peer->retry);
   if (qp_peer_is_connected (peer)) {
     if (peer->next)
       qp_session_retire_call (peer->session, peer->next, QP_ROQ_NO_ERROR,
@@ -738,16 +816,6 @@ handle_offer (QpPeer *peer, const QpMessage *offer)
     sdp = describe_media (peer);
     qp_call_accept (call, offer, sdp);
   }
-}
-
-static QpCall *
-find_call (QpPeer *peer, const char *id)
-{
-  if (peer->call && g_str_equal (qp_call_get_id (peer->call), id))
-    return peer->call;
-  if (peer->next && g_str_equal (qp_call_get_id (peer->next), id))
-    return peer->next;
-  return NULL;
 }
 
 static void
@@ -781,7 +849,7 @@ qp_peer_handle (QpPeer *peer, const QpMessage *message)
       peer->early_sdp = g_strdup (message->sdp);
     } else if (g_str_equal (qp_call_get_alpn (call), QP_ROQ_ALPN)) {
       /* With a control stream, the peer's own word counts, not signaling's. */
-      apply_media (peer, message->sdp);
+      take_media (peer, message->sdp);
     }
   } else if (message->type == QP_MESSAGE_BYE) {
     handle_bye (peer, call, message);
@@ -800,6 +868,9 @@ qp_peer_new (QpSession *session, const char *id)
   peer->session = session;
   peer->id = g_strdup (id);
   peer->flows = g_ptr_array_new_with_free_func (g_free);
+  qp_rate_limit_init (&peer->offers, OFFERS_BURST, OFFERS_US);
+  qp_rate_limit_init (&peer->refusals, OFFERS_BURST, OFFERS_US);
+  qp_rate_limit_init (&peer->media, MEDIA_BURST, MEDIA_US);
   return peer;
 }
 
@@ -880,6 +951,18 @@ qp_peer_signaling_returned (QpPeer *peer)
 {
   if (peer->call)
     qp_call_signaling_returned (peer->call);
+}
+
+static gboolean
+is_half_open (QpCall *call)
+{
+  return call && qp_call_get_state (call) < QP_CALL_CONNECTED;
+}
+
+guint
+qp_peer_count_half_open (QpPeer *peer)
+{
+  return is_half_open (peer->call) + is_half_open (peer->next);
 }
 
 guint

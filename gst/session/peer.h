@@ -43,6 +43,8 @@ gboolean qp_peer_is_connected (QpPeer *peer);
 gboolean qp_peer_is_cut (QpPeer *peer);
 void qp_peer_network_changed (QpPeer *peer);
 void qp_peer_signaling_returned (QpPeer *peer);
+/* Calls that are being set up. */
+guint qp_peer_count_half_open (QpPeer *peer);
 guint qp_peer_get_failures (QpPeer *peer); /* in a row */
 gboolean qp_peer_has_remote_tracks (QpPeer *peer);
 /* µs since anything came from it; G_MAXINT64 without a connected call. */

@@ -2,15 +2,20 @@
 /* See receiver.h. */
 #include "session/receiver.h"
 
+#include <string.h>
+
 #include "roq/parser.h"
 #include "roq/rtp.h"
 #include "session/session-private.h"
 
 #define GST_CAT_DEFAULT qp_session_debug
 
-/* Where packets of one or more flow IDs go. */
+/* Where packets of one or more flow IDs go. A track that changes gets a new ID
+ * each time, and packets under its old ones may still come. */
 typedef struct {
   gpointer owner;
+  guint64 ids[QP_RECEIVER_FLOW_IDS]; /* that lead here, newest last */
+  guint n_ids;
   GstBufferList *batch; /* RTP since the last flush; NULL: none */
   QpReceiverCounters counters;
 } Flow;
@@ -40,6 +45,9 @@ struct _QpReceiver {
   gsize unknown_bytes;
   guint64 unknown_packets;
   gboolean broken; /* told once; everything else is ignored */
+
+  QpRateLimit rtcp;
+  guint64 rtcp_dropped;
 };
 
 static void
@@ -78,6 +86,8 @@ qp_receiver_new (QpQuic *quic, const QpReceiverCallbacks *callbacks,
       NULL);
   receiver->flows = g_ptr_array_new_with_free_func ((GDestroyNotify) flow_free);
   g_queue_init (&receiver->unknown);
+  qp_rate_limit_init (&receiver->rtcp, QP_RECEIVER_RTCP_RATE,
+      G_USEC_PER_SEC / QP_RECEIVER_RTCP_RATE);
   return receiver;
 }
 
@@ -105,6 +115,13 @@ protocol_error (QpReceiver *receiver, guint64 code, const char *why)
 static void
 deliver (QpReceiver *receiver, Flow *flow, GstBuffer *buffer, gboolean rtcp)
 {
+  if (rtcp && !qp_rate_limit_take (&receiver->rtcp, g_get_monotonic_time ())) {
+    if (receiver->rtcp_dropped++ == 0)
+      GST_WARNING ("more RTCP than %d packets a second is dropped",
+          QP_RECEIVER_RTCP_RATE);
+    gst_buffer_unref (buffer);
+    return;
+  }
   if (rtcp) {
     receiver->callbacks.rtcp (flow->owner, buffer, receiver->user);
     return;
@@ -308,6 +325,23 @@ deliver_unknown (QpReceiver *receiver, guint64 flow_id, Flow *flow)
   }
 }
 
+/* The ID leads somewhere else, or nowhere. */
+static void
+drop_id (QpReceiver *receiver, guint64 flow_id)
+{
+  Flow *flow = g_hash_table_lookup (receiver->ids, &flow_id);
+  guint i = 0;
+
+  if (!flow)
+    return;
+  while (flow->ids[i] != flow_id)
+    i++;
+  flow->n_ids--;
+  memmove (flow->ids + i, flow->ids + i + 1,
+      (flow->n_ids - i) * sizeof *flow->ids);
+  g_hash_table_remove (receiver->ids, &flow_id);
+}
+
 void
 qp_receiver_add_flow (QpReceiver *receiver, guint64 flow_id, gpointer owner)
 {
@@ -318,15 +352,13 @@ qp_receiver_add_flow (QpReceiver *receiver, guint64 flow_id, gpointer owner)
     flow->owner = owner;
     g_ptr_array_add (receiver->flows, flow);
   }
+  drop_id (receiver, flow_id);
+  if (flow->n_ids == QP_RECEIVER_FLOW_IDS)
+    drop_id (receiver, flow->ids[0]);
+  flow->ids[flow->n_ids++] = flow_id;
   g_hash_table_insert (receiver->ids, g_memdup2 (&flow_id, sizeof flow_id),
       flow);
   deliver_unknown (receiver, flow_id, flow);
-}
-
-static gboolean
-leads_to (gpointer key, gpointer value, gpointer flow)
-{
-  return value == flow;
 }
 
 void
@@ -336,7 +368,8 @@ qp_receiver_remove_flow (QpReceiver *receiver, gpointer owner)
 
   if (!flow)
     return;
-  g_hash_table_foreach_remove (receiver->ids, leads_to, flow);
+  while (flow->n_ids > 0)
+    drop_id (receiver, flow->ids[0]);
   g_ptr_array_remove (receiver->flows, flow);
 }
 

@@ -18,6 +18,15 @@ G_BEGIN_DECLS
 #define QP_RECEIVER_UNKNOWN_PACKETS 512
 #define QP_RECEIVER_UNKNOWN_BYTES (1024 * 1024)
 
+/* RTCP that one peer may send us: packets a second, and at once. Feedback of a
+ * dozen tracks stays below it; without a limit, reports about ever new SSRCs
+ * would grow the tables of RTP sessions, and cost more than media does. */
+#define QP_RECEIVER_RTCP_RATE 500
+
+/* IDs that lead to one flow at a time: a peer that renumbers its flows for ever
+ * loses what comes late under the oldest. */
+#define QP_RECEIVER_FLOW_IDS 4
+
 typedef struct _QpReceiver QpReceiver;
 
 typedef struct {

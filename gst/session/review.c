@@ -324,6 +324,43 @@ is_refusal (const GError *error)
           error->code == QP_QUIC_ERROR_ALPN);
 }
 
+/* Others may fail as often as they like; the application hears of it now and
+ * then. */
+static void
+warn (QpSession *session, const GError *error)
+{
+  g_autoptr (GError) told = NULL;
+
+  if (!qp_rate_limit_take (&session->warnings, g_get_monotonic_time ())) {
+    session->warnings_held_back++;
+    GST_INFO ("warning held back: %s", error->message);
+    return;
+  }
+  told = g_error_copy (error);
+  if (session->warnings_held_back > 0)
+    g_prefix_error (&told, "(after %u more warnings) ",
+        session->warnings_held_back);
+  session->warnings_held_back = 0;
+  for (guint i = 0; i < session->members->len; i++) {
+    QpMember *member = g_ptr_array_index (session->members, i);
+
+    member->callbacks.warning (told, member->user);
+  }
+}
+
+/* Another producer than `peer` that would do. */
+static gboolean
+has_alternative (QpSession *session, QpPeer *peer)
+{
+  for (guint i = 0; i < session->peers->len; i++) {
+    QpPeer *other = g_ptr_array_index (session->peers, i);
+
+    if (other != peer && is_candidate (session, other))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 void
 qp_session_call_failed (QpSession *session, QpPeer *peer, const GError *error)
 {
@@ -343,16 +380,14 @@ qp_session_call_failed (QpSession *session, QpPeer *peer, const GError *error)
   g_clear_error (&session->last_error);
   session->last_error = g_error_copy (told);
 
-  /* Who waits for this one producer waits in vain: it will be refused again. */
-  if (is_refusal (error) && peer == session->selected) {
+  /* Who waits for this one producer waits in vain: it will be refused again. Was
+   * it one of several, the next one is tried: an impostor that came first must
+   * not end what the true one can serve. */
+  if (is_refusal (error) && peer == session->selected &&
+      !session->was_connected && !has_alternative (session, peer))
     qp_session_fail (session, told);
-    return;
-  }
-  for (guint i = 0; i < session->members->len; i++) {
-    QpMember *member = g_ptr_array_index (session->members, i);
-
-    member->callbacks.warning (told, member->user);
-  }
+  else
+    warn (session, told);
 }
 
 void

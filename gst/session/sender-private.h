@@ -61,8 +61,10 @@ struct _QpOutFlow {
   gboolean in_frame;   /* between a chunk that starts and one that ends */
   gboolean skipping;   /* …and that frame is not sent */
   QpSenderCounters counters;
+  gboolean oversized_told; /* `datagram` mapping: the user knows */
 
   GQueue frames; /* the mapping's own, oldest first */
+  gsize waiting; /* bytes of frames that the peer allows no stream yet */
   gint64 stream; /* `stream` mapping: the one stream, -1: none */
   guint64
       queued_bytes; /* `stream` mapping: written to it since it was opened */

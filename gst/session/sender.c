@@ -250,6 +250,29 @@ qp_sender_streams_available (QpSender *sender)
 
 /* --- Packets ------------------------------------------------------------ */
 
+/* A peer that takes nothing must not make us keep everything. */
+static gboolean
+is_overfull (QpOutFlow *flow)
+{
+  QpQuicInfo info;
+
+  qp_quic_get_info (flow->sender->quic, &info);
+  return info.bytes_unsent + flow->waiting > QP_SENDER_MAX_UNSENT;
+}
+
+/* Drops what waits. Datagrams stay in the connection's queue, which ends by
+ * itself: no frame is added to it meanwhile. */
+static void
+drop_all (QpOutFlow *flow)
+{
+  guint frames = g_queue_get_length (&flow->frames);
+
+  GST_INFO ("%s: the peer takes nothing, what waited for it is dropped",
+      flow->track->mid);
+  flow->ops->clear (flow);
+  qp_out_flow_lost (flow, MAX (frames, 1));
+}
+
 /* Decides on a frame at its first chunk, and follows that decision to its
  * last. */
 static gboolean
@@ -258,8 +281,12 @@ frame_is_sent (QpOutFlow *flow, const QpChunk *chunk)
   gboolean sent;
 
   if (chunk->starts) {
+    gboolean overfull = is_overfull (flow);
+
+    if (overfull)
+      drop_all (flow);
     flow->in_frame = TRUE;
-    flow->skipping = flow->need_key && !chunk->key;
+    flow->skipping = overfull || (flow->need_key && !chunk->key);
     if (flow->skipping) {
       flow->counters.frames_skipped++;
       flow->sender->keyframe (flow->track, FALSE, flow->sender->user);

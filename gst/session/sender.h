@@ -13,6 +13,10 @@
 
 G_BEGIN_DECLS
 
+/* What may wait for one peer, in bytes, whatever the deadlines say: more is
+ * dropped up to the next keyframe. A quarter of a second at 1 Gb/s. */
+#define QP_SENDER_MAX_UNSENT (32 * 1024 * 1024)
+
 typedef struct _QpSender QpSender;
 
 typedef struct {

@@ -7,6 +7,7 @@
 #include "path/netlink.h"
 #include "session/ice-servers.h"
 #include "session/peer.h"
+#include "session/rate-limit.h"
 #include "session/session.h"
 #include "session/track.h"
 #include "signaling/client.h"
@@ -20,6 +21,18 @@ extern GstDebugCategory *qp_session_debug;
 
 /* Peers that are kept at once; a room larger than that is not ours to serve. */
 #define QP_SESSION_MAX_PEERS 256
+
+/* What strangers may make us do. A call that is not up costs a NiceAgent with
+ * its sockets, and an answer to an offer a handful of messages of the 200 a
+ * second that the server allows us. */
+#define QP_SESSION_MAX_HALF_OPEN 64
+#define QP_SESSION_OFFERS_BURST 64
+#define QP_SESSION_OFFERS_US ((gint64) G_USEC_PER_SEC / 16)
+#define QP_SESSION_REFUSALS_BURST 32
+#define QP_SESSION_REFUSALS_US ((gint64) G_USEC_PER_SEC / 16)
+/* Warnings to the application. */
+#define QP_SESSION_WARNINGS_BURST 8
+#define QP_SESSION_WARNINGS_US ((gint64) 2 * G_USEC_PER_SEC)
 
 typedef enum {
   QP_SESSION_IDLE,
@@ -63,6 +76,11 @@ struct _QpSession {
   GPtrArray *tracks;  /* of QpTrack* (owned) */
   guint64 next_media; /* the next media number */
   guint64 keyframe_requests;
+
+  QpRateLimit offers;   /* of others that are followed */
+  QpRateLimit refusals; /* of offers that are answered by a bye */
+  QpRateLimit warnings;
+  guint warnings_held_back; /* since the last one */
 
   GQueue retired;     /* of calls to be freed from an idle */
   GSource *retire;    /* that idle */
@@ -140,6 +158,9 @@ void qp_session_post (QpSession *session, GstStructure *message);
 /* A peer needs a keyframe: it has just come, or it lost a frame. */
 void qp_session_keyframe (QpSession *session, QpTrack *track,
     gboolean newcomer);
+/* NULL if one more call that somebody else asked for may be made, and counts
+ * it; else why not. */
+const char *qp_session_admit_call (QpSession *session);
 /* The settings of a new call with `peer`; `path` borrows from the session. */
 void qp_session_fill_call_config (QpSession *session, QpCallConfig *config);
 const char *qp_session_get_own_id (QpSession *session);

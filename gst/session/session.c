@@ -173,6 +173,29 @@ qp_session_retire_call (QpSession *session, QpCall *call, guint64 code,
   g_source_attach (session->retire, session->context);
 }
 
+/* --- What strangers may ask for -------------------------------------------- */
+
+static guint
+count_half_open (QpSession *session)
+{
+  /* A call that is over costs as much until its sockets are gone. */
+  guint n = session->open_paths + session->retired.length;
+
+  for (guint i = 0; i < session->peers->len; i++)
+    n += qp_peer_count_half_open (g_ptr_array_index (session->peers, i));
+  return n;
+}
+
+const char *
+qp_session_admit_call (QpSession *session)
+{
+  if (count_half_open (session) >= QP_SESSION_MAX_HALF_OPEN)
+    return "too many calls are being set up: try again later";
+  if (!qp_rate_limit_take (&session->offers, g_get_monotonic_time ()))
+    return "too many calls in this second: try again later";
+  return NULL;
+}
+
 void
 qp_session_fill_call_config (QpSession *session, QpCallConfig *config)
 {
@@ -354,6 +377,12 @@ qp_session_new (const char *name, const QpConfig *config, GError **error)
   session->servers = qp_ice_servers_new ();
   session->token = qp_signaling_token_new ();
   g_queue_init (&session->retired);
+  qp_rate_limit_init (&session->offers, QP_SESSION_OFFERS_BURST,
+      QP_SESSION_OFFERS_US);
+  qp_rate_limit_init (&session->refusals, QP_SESSION_REFUSALS_BURST,
+      QP_SESSION_REFUSALS_US);
+  qp_rate_limit_init (&session->warnings, QP_SESSION_WARNINGS_BURST,
+      QP_SESSION_WARNINGS_US);
   g_mutex_init (&session->lock);
   session->stats = gst_structure_new ("application/x-quicp2p-stats", "state",
       G_TYPE_STRING, qp_session_state_to_string (QP_SESSION_IDLE), NULL);

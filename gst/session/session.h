@@ -147,6 +147,8 @@ void qp_rtcp_return_unref (QpRtcpReturn *rtcp);
  *     remote-candidate-type, remote-address    string
  *     rtt-ms, min-rtt-ms, latest-rtt-ms        double
  *     cwnd-bytes, bytes-in-flight, bytes-unsent  uint64
+ *     mtu-bytes                                uint    UDP payload that the path
+ *                        is known to carry: 1200 at first, up to 1452 if it does
  *     bytes-sent, bytes-received               uint64  UDP payload
  *     packets-sent, packets-received, packets-lost  uint64  QUIC
  *     send-bitrate, receive-bitrate            uint64  bit/s over the last second

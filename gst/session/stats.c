@@ -143,10 +143,11 @@ set_transport_fields (GstStructure *structure, QpPeer *peer)
       G_TYPE_DOUBLE, quic.srtt_us / 1000.0, "min-rtt-ms", G_TYPE_DOUBLE,
       quic.min_rtt_us / 1000.0, "latest-rtt-ms", G_TYPE_DOUBLE,
       quic.latest_rtt_us / 1000.0, "cwnd-bytes", G_TYPE_UINT64, quic.cwnd,
-      "bytes-in-flight", G_TYPE_UINT64, quic.bytes_in_flight, "bytes-unsent",
-      G_TYPE_UINT64, quic.bytes_unsent, "packets-lost", G_TYPE_UINT64,
-      quic.packets_lost, "send-bitrate", G_TYPE_UINT64, sent, "receive-bitrate",
-      G_TYPE_UINT64, received, "connect-ms", G_TYPE_DOUBLE,
+      "mtu-bytes", G_TYPE_UINT, (guint) quic.payload, "bytes-in-flight",
+      G_TYPE_UINT64, quic.bytes_in_flight, "bytes-unsent", G_TYPE_UINT64,
+      quic.bytes_unsent, "packets-lost", G_TYPE_UINT64, quic.packets_lost,
+      "send-bitrate", G_TYPE_UINT64, sent, "receive-bitrate", G_TYPE_UINT64,
+      received, "connect-ms", G_TYPE_DOUBLE,
       qp_call_get_connect_time (qp_peer_get_call (peer)) / 1000.0, "migrations",
       G_TYPE_UINT, quic.migrations, NULL);
   gap = qp_call_get_last_gap (qp_peer_get_call (peer));

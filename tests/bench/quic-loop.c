@@ -21,6 +21,7 @@ static gint delay_ms = 0;
 static gdouble loss_percent = 0;
 static gint rate_mbps = 0;
 static gint payload = 1200;
+static gint probe = 0;
 static gint camera_mbps = 0;
 static gint fps = 30;
 static char *controller = NULL;
@@ -36,6 +37,8 @@ static const GOptionEntry entries[] = {
   { "rate", 'r', 0, G_OPTION_ARG_INT, &rate_mbps, "Rate of the link (0: none)",
       "MBPS" },
   { "payload", 'p', 0, G_OPTION_ARG_INT, &payload, "UDP payload", "BYTES" },
+  { "probe", 0, 0, G_OPTION_ARG_INT, &probe,
+      "UDP payload to find out instead (0: none)", "BYTES" },
   { "camera", 0, 0, G_OPTION_ARG_INT, &camera_mbps,
       "Send frames at this bit rate", "MBPS" },
   { "fps", 0, 0, G_OPTION_ARG_INT, &fps, "Frames per second of it", "N" },
@@ -117,6 +120,7 @@ connect_wire (void)
   config.client.congestion_control = config.server.congestion_control =
       parse_controller ();
   config.client.max_payload = config.server.max_payload = (gsize) payload;
+  config.client.probe_payload = config.server.probe_payload = (gsize) probe;
   wire_connect (wire, &config);
   wire_config_clear (&config);
   wire->paths[0].delay_us = (guint) delay_ms * 1000;

@@ -395,6 +395,49 @@ GST_START_TEST (test_flags)
 }
 GST_END_TEST
 
+/* --- Documentation --------------------------------------------------------- */
+
+/* Each pipeline of the element's SECTION is one that gst-launch-1.0 takes. */
+static guint
+check_examples (const char *file)
+{
+  g_autofree char *path = g_build_filename (g_getenv ("QUICP2P_SOURCE"), "gst",
+      "elements", file, NULL);
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+  guint n = 0;
+
+  fail_unless (g_file_get_contents (path, &text, NULL, NULL), "%s", path);
+  lines = g_strsplit (text, "\n", -1);
+  for (guint i = 0; lines[i]; i++) {
+    const char *example = strstr (lines[i], " * gst-launch-1.0 ");
+    g_autoptr (GError) error = NULL;
+    g_autoptr (GstElement) pipeline = NULL;
+
+    if (!example)
+      continue;
+    pipeline = gst_parse_launch_full (example + strlen (" * gst-launch-1.0 "),
+        NULL, GST_PARSE_FLAG_FATAL_ERRORS, &error);
+    n++;
+    if (g_error_matches (error, GST_PARSE_ERROR,
+            GST_PARSE_ERROR_NO_SUCH_ELEMENT)) {
+      g_print ("not tested: %s\n", error->message);
+      continue;
+    }
+    fail_unless (pipeline != NULL, "%s: %s", example,
+        error ? error->message : "");
+    gst_object_ref_sink (pipeline);
+  }
+  return n;
+}
+
+GST_START_TEST (test_examples)
+{
+  fail_unless (check_examples ("gstquicp2psink.c") >= 3);
+  fail_unless (check_examples ("gstquicp2psrc.c") >= 2);
+}
+GST_END_TEST
+
 static Suite *
 properties_suite (void)
 {
@@ -412,6 +455,7 @@ properties_suite (void)
   tcase_add_test (tcase, test_hundred_pads);
   tcase_add_test (tcase, test_source_latency);
   tcase_add_test (tcase, test_flags);
+  tcase_add_test (tcase, test_examples);
   return suite;
 }
 

@@ -104,8 +104,16 @@ GST_START_TEST (test_sound_and_picture)
                 "name=count_0 src. ! rtpopusdepay ! fakesink name=count_1",
           uri));
 
+  g_autoptr (GstStructure) stats = NULL;
+  g_autofree char *text = NULL;
+
   pipe_wait_for_buffers (viewer, 0, 30);
   pipe_wait_for_buffers (viewer, 1, 30);
+  /* Each pad as it wants. */
+  stats = pipe_get_stats (camera, "sink");
+  text = gst_structure_to_string (stats);
+  fail_unless (strstr (text, "stream-per-frame") && strstr (text, "datagram"),
+      "%s", text);
 }
 GST_END_TEST
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs the cases of a test file, each in a laboratory of its own.
 
+  test_NAME.py [CASE…]   those cases, or all
+  test_NAME.py --list    their names, of which meson makes a test each
+
 A case is a function that takes a Lab; it passes by returning, fails by raising
-and is left out by raising Skip. A file with nothing but skipped cases exits 77
-after a last line `SKIP: reason`, as meson understands it.
+and is left out by raising Skip. With nothing but skipped cases the exit code is
+77 after a last line `SKIP: reason`, as meson understands it.
 """
 
 import sys
@@ -14,12 +17,12 @@ from lab import SKIP_CODE, Lab, Skip, print_logs, require
 
 
 def run(cases, commands=()):
-  """cases: functions, run in their order; commands: programs they need.
-
-  Names of cases on the command line choose among them.
-  """
+  """cases: functions, run in their order; commands: programs they need."""
+  if sys.argv[1:] == ['--list']:
+    print('\n'.join(case.__name__ for case in cases))
+    return
   chosen = [case for case in cases if not sys.argv[1:] or case.__name__ in sys.argv[1:]]
-  if not chosen:
+  if not chosen or len(chosen) < len(sys.argv[1:]):
     sys.exit('no such case; there are: ' + ' '.join(case.__name__ for case in cases))
   failed = []
   skipped = []

@@ -177,7 +177,7 @@ def participants_share_a_connection(lab):
   peers = [Peer(host, name,
                 '%s ! rtph264pay name=pay ! quicp2psink session=us %s '
                 'quicp2psrc session=us %s ! rtph264depay ! avdec_h264 ! '
-                'fakesink name=out sync=false'
+                'fakesink name=out sync=false async=false'
                 % (VIDEO, *(properties({'uri': network.uri()}), ) * 2),
                 counts=['pay.src', 'out.sink'])
            for host, name in ((network.camera, 'one'), (network.viewer, 'other'))]

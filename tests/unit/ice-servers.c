@@ -27,6 +27,7 @@ test_stun (void)
     { "stun://host/path", NULL, 0 },
     { "stun://ho st", NULL, 0 },
     { "stun://host:0x10", NULL, 0 },
+    { "stun://host:0", NULL, 0 },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -105,6 +106,27 @@ test_offered (void)
   g_assert_cmpstr (own->stun_host, ==, "mine");
 }
 
+/* A server that hands out all that its message has room for. */
+static void
+test_absurd (void)
+{
+  g_autofree char *host = g_strnfill (500, 'a');
+  g_autofree char *long_stun = g_strconcat ("stun:", host, NULL);
+  g_autofree char *long_turn = g_strconcat ("turn:", host, ":1", NULL);
+  const char *urls[] = { long_stun, long_turn, "turn:h:0", "turn:h:70000",
+    "turn:h1", "turn:h2", "turn:h3", NULL };
+  g_autoptr (QpIceServers) servers = qp_ice_servers_new ();
+
+  for (guint i = 0; i < QP_MESSAGE_MAX_ICE_SERVERS; i++) {
+    g_autoptr (QpIceServer)
+        offered = qp_ice_server_new (urls, "user", "secret");
+
+    qp_ice_servers_add_offered (servers, offered);
+  }
+  g_assert_null (servers->stun_host);
+  g_assert_cmpuint (servers->turn->len, ==, QP_ICE_SERVERS_MAX_OFFERED_TURN);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -113,6 +135,7 @@ main (int argc, char **argv)
   g_test_add_func ("/ice-servers/stun", test_stun);
   g_test_add_func ("/ice-servers/turn", test_turn);
   g_test_add_func ("/ice-servers/offered", test_offered);
+  g_test_add_func ("/ice-servers/absurd", test_absurd);
   /* Warnings about what is left out are the point of a case. */
   g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR);
   return g_test_run ();

@@ -49,9 +49,10 @@ static const char *const good[] = {
   "{\"type\":\"media\",\"call\":\"" CALL "\",\"sdp\":\"v=0\\r\\n\"}",
   "{\"type\":\"bye\",\"code\":\"tls-refused\",\"message\":\"Why.\",\"call\":\"" CALL
   "\"}",
-  "{\"type\":\"path-offer\",\"call\":\"" CALL "\"," ICE ",\"mac\":\"" ID
-  "\",\"path\":7}",
-  "{\"type\":\"path-answer\",\"call\":\"" CALL "\"," ICE ",\"path\":7}",
+  "{\"type\":\"path-offer\",\"call\":\"" CALL
+  "\",\"ufrag\":\"abcd\",\"mac\":\"" ID "\",\"path\":7}",
+  "{\"type\":\"path-answer\",\"call\":\"" CALL
+  "\",\"ufrag\":\"abcd\",\"mac\":\"" ID "\",\"path\":7}",
 };
 
 static void
@@ -250,6 +251,8 @@ static const Bad bad[] = {
   { "{\"type\":\"path-offer\",\"call\":\"" CALL "\",\"path\":1," ICE
     ",\"mac\":\"0\"}",
       BAD, "\"mac\" must be" },
+  { "{\"type\":\"path-offer\",\"call\":\"" CALL "\",\"path\":1," ICE "}", BAD,
+      "\"mac\" is missing" },
   /* the server's */
   { "{\"type\":\"joined\",\"id\":\"" ID "\",\"room\":\"r\"}", BAD,
       "\"peers\" is missing" },
