@@ -475,6 +475,7 @@ on_state_changed (QpCall *call, QpCallState old_state, QpCallState state,
   if (state == QP_CALL_CONNECTED) {
     if (call == peer->next)
       promote_next (peer);
+    qp_session_connected (peer->session);
     call_connected (peer);
   }
   /* The end is told with its reason, in on_ended(). */

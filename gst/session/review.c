@@ -302,6 +302,15 @@ on_review (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+void
+qp_session_connected (QpSession *session)
+{
+  if (session->state == QP_SESSION_FAILED)
+    return;
+  session->was_connected = TRUE;
+  qp_session_set_state (session, QP_SESSION_CONNECTED, NULL);
+}
+
 /* From an idle: whoever asks may be in the middle of a peer's own change. */
 void
 qp_session_review (QpSession *session)

@@ -149,6 +149,8 @@ gboolean qp_session_signal (QpSession *session, const char *peer_id,
 /* Frees the call soon, when no callback of its is running. */
 void qp_session_retire_call (QpSession *session, QpCall *call, guint64 code,
     const char *reason);
+/* A call is connected, at once: it may be over again before the next review. */
+void qp_session_connected (QpSession *session);
 /* A call changed: looks at whom to call, and at the session's own state. */
 void qp_session_review (QpSession *session);
 /* A call failed: warns, or gives up where trying again cannot help. */
