@@ -15,8 +15,10 @@
 #   --no-setup                 take the machine as it is: install and ask for
 #                              nothing
 #   --set NAME=VALUE           set a property of both elements, for instance
-#                              --set stun-server=stun.example.org:3478; may be
-#                              given more than once
+#                              --set stun-server=stun.example.org:3478
+#   --set-camera NAME=VALUE    of quicp2psink alone
+#   --set-viewer NAME=VALUE    of quicp2psrc alone, for instance latency=50;
+#                              these three may be given more than once
 set -euo pipefail
 here=$(pwd)
 cd "$(dirname "$0")/.."
@@ -26,15 +28,20 @@ seconds=20
 source=
 headless=no
 setup=yes
-settings=()
+camera_settings=()
+viewer_settings=()
 while [ $# -gt 0 ]; do
   case $1 in
     --seconds=*) seconds=${1#*=} ;;
     --seconds) [ $# -gt 1 ] || usage; seconds=$2; shift ;;
     --source=*) source=${1#*=} ;;
     --source) [ $# -gt 1 ] || usage; source=$2; shift ;;
-    --set=*) settings+=("$1") ;;
-    --set) [ $# -gt 1 ] || usage; settings+=("--set=$2"); shift ;;
+    --set|--set-camera|--set-viewer)
+      [ $# -gt 1 ] || usage
+      [ "$1" = --set-viewer ] || camera_settings+=("--set=$2")
+      [ "$1" = --set-camera ] || viewer_settings+=("--set=$2")
+      shift
+      ;;
     --headless) headless=yes ;;
     --no-setup) setup=no ;;
     *) usage ;;
@@ -90,7 +97,7 @@ done
 uri=quicp2p://127.0.0.1:$port/demo
 say "signaling server on $uri"
 
-build/examples/camera --uri="$uri" --source="$source" "${settings[@]}" \
+build/examples/camera --uri="$uri" --source="$source" "${camera_settings[@]}" \
   >"$logs/camera" 2>&1 &
 camera=$!
 say "camera shows $source"
@@ -103,8 +110,13 @@ if [ $headless = yes ]; then
 fi
 status=0
 build/examples/viewer --uri="$uri" --seconds="$seconds" "${options[@]}" \
-  "${settings[@]}" > >(tee "$logs/viewer") 2>&1 &
+  "${viewer_settings[@]}" > >(tee "$logs/viewer") 2>&1 &
 viewer=$!
+# Without a camera there is nothing to wait for.
+while kill -0 $viewer 2>/dev/null; do
+  kill -0 $camera 2>/dev/null || { kill $viewer 2>/dev/null || true; break; }
+  sleep 0.2
+done
 wait $viewer || status=$?
 viewer=
 

@@ -20,20 +20,17 @@
 
 #define NTP_UNIX_OFFSET (G_GUINT64_CONSTANT (2208988800) * GST_SECOND)
 
-#define VIDEO_WINDOW \
-  "decodebin name=decoder ! videoconvert ! autovideosink name=screen"
-#define VIDEO_HEADLESS \
-  "decodebin name=decoder ! videoconvert ! fakesink name=screen sync=true"
-#define AUDIO_SPEAKER \
-  "decodebin name=decoder ! audioconvert ! audioresample ! autoaudiosink"
-#define AUDIO_HEADLESS "decodebin name=decoder ! fakesink sync=true"
+#define VIDEO_BRANCH "decodebin name=decoder ! videoconvert ! %s name=screen"
+#define AUDIO_BRANCH \
+  "decodebin name=decoder ! audioconvert ! audioresample ! %s"
+#define NOTHING "fakesink sync=true"
 
 typedef struct {
   GMainLoop *loop;
   GstElement *pipeline;
   GstElement *src;
   GstCaps *ntp;
-  gboolean headless;
+  char *screen, *speaker; /* what shows and plays, for gst_parse_*() */
   gboolean failed;
   gint64 started;           /* monotonic, µs */
   GstClockTime min_latency; /* of the pipeline; written by the main thread */
@@ -156,14 +153,16 @@ static GstElement *
 make_branch (Viewer *viewer, gboolean is_video)
 {
   g_autoptr (GError) error = NULL;
+  g_autofree char *description = NULL;
   g_autoptr (GstElement) decoder = NULL;
   g_autoptr (GstPad) pad = NULL;
   GstElement *branch;
 
-  branch = gst_parse_bin_from_description (is_video
-          ? (viewer->headless ? VIDEO_HEADLESS : VIDEO_WINDOW)
-          : (viewer->headless ? AUDIO_HEADLESS : AUDIO_SPEAKER),
-      FALSE, &error);
+  if (is_video)
+    description = g_strdup_printf (VIDEO_BRANCH, viewer->screen);
+  else
+    description = g_strdup_printf (AUDIO_BRANCH, viewer->speaker);
+  branch = gst_parse_bin_from_description (description, FALSE, &error);
   if (!branch) {
     GST_ELEMENT_ERROR (viewer->pipeline, CORE, MISSING_PLUGIN, (NULL),
         ("%s", error->message));
@@ -366,6 +365,30 @@ run (Viewer *viewer, int seconds, const char *snapshot)
   return viewer->failed || viewer->frames == 0 ? 1 : 0;
 }
 
+/* The sink that `automatic` (autovideosink, autoaudiosink) would choose. It is
+ * asked beforehand because it tries one after the other, which takes seconds
+ * where there is no sound. */
+static char *
+choose_sink (const char *automatic)
+{
+  g_autoptr (GstElement) sink = gst_element_factory_make (automatic, NULL);
+  const char *name = "fakesink";
+  GstElement *chosen;
+
+  if (!sink)
+    return g_strdup (NOTHING);
+  gst_object_ref_sink (sink);
+  gst_element_set_state (sink, GST_STATE_READY);
+  GST_OBJECT_LOCK (sink);
+  if (GST_BIN_CHILDREN (sink)) {
+    chosen = GST_BIN_CHILDREN (sink)->data;
+    name = GST_OBJECT_NAME (gst_element_get_factory (chosen));
+  }
+  GST_OBJECT_UNLOCK (sink);
+  gst_element_set_state (sink, GST_STATE_NULL);
+  return g_strdup (g_str_equal (name, "fakesink") ? NOTHING : name);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -404,7 +427,9 @@ main (int argc, char **argv)
     g_printerr ("viewer: no quicp2psrc: is GST_PLUGIN_PATH set?\n");
     return 2;
   }
-  viewer.headless = headless;
+  viewer.screen = headless ? g_strdup (NOTHING) : choose_sink ("autovideosink");
+  viewer.speaker = headless ? g_strdup (NOTHING)
+                            : choose_sink ("autoaudiosink");
   viewer.ntp = gst_caps_new_empty_simple ("timestamp/x-ntp");
   viewer.latencies = g_array_new (FALSE, FALSE, sizeof (double));
   g_mutex_init (&viewer.lock);
@@ -425,6 +450,8 @@ main (int argc, char **argv)
   gst_clear_object (&viewer.picture);
   gst_object_unref (viewer.pipeline);
   gst_caps_unref (viewer.ntp);
+  g_free (viewer.screen);
+  g_free (viewer.speaker);
   g_array_unref (viewer.latencies);
   g_mutex_clear (&viewer.lock);
   g_main_loop_unref (viewer.loop);

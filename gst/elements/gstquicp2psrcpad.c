@@ -216,6 +216,15 @@ gst_quicp2p_src_pad_detach (GstQuicP2PSrcPad *self)
   gst_ghost_pad_set_target (GST_GHOST_PAD_CAST (self), NULL);
 }
 
+gboolean
+gst_quicp2p_src_pad_is_shown (GstQuicP2PSrcPad *self)
+{
+  g_autoptr (GstPad)
+      target = gst_ghost_pad_get_target (GST_GHOST_PAD_CAST (self));
+
+  return target != NULL;
+}
+
 void
 gst_quicp2p_src_pad_push_eos (GstQuicP2PSrcPad *self)
 {

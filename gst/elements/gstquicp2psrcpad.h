@@ -46,6 +46,9 @@ void gst_quicp2p_src_pad_attach (GstQuicP2PSrcPad *self, GstPad *target,
     GDestroyNotify destroy);
 void gst_quicp2p_src_pad_detach (GstQuicP2PSrcPad *self);
 
+/* TRUE while rtpbin feeds the pad. */
+gboolean gst_quicp2p_src_pad_is_shown (GstQuicP2PSrcPad *self);
+
 /* Ends the stream, if it has not ended; waits for whoever is downstream. */
 void gst_quicp2p_src_pad_push_eos (GstQuicP2PSrcPad *self);
 gboolean gst_quicp2p_src_pad_is_eos (GstQuicP2PSrcPad *self);

@@ -117,8 +117,9 @@ def slow_viewer_beside_a_fast_one(lab):
   expect(len(peers) == 2, 'the camera has %d viewers', len(peers))
   cancelled = sorted(sum(flow['frames-cancelled'] + flow['frames-skipped']
                          for flow in peer['flows']) for peer in peers)
-  expect(cancelled[0] == 0, 'frames were cancelled for the fast viewer, too: %s', cancelled)
-  expect(cancelled[1] > 0, 'nothing was cancelled for the slow viewer')
+  # A machine that stands still for a moment may cost the fast one a frame.
+  expect(cancelled[1] > 50, 'the slow viewer missed only %d frames', cancelled[1])
+  expect(cancelled[0] <= 2, 'frames were cancelled for the fast viewer, too: %s', cancelled)
   # It still gets something, and what it gets is not minutes old.
   moved = slow.count('in.sink')
   time.sleep(2)

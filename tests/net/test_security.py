@@ -163,10 +163,12 @@ def signaling_over_tls(lab):
     uri = network.uri(scheme='quicp2ps')
     if name == network.server.address:
       break
-    receiver = viewer(network, 'viewer-refuses', uri=uri, ca_file=ours.certificate,
-                      connect_timeout=2000, **viewer_files)
-    error = receiver.wait_event('error', 20)['text']
-    expect('certificate' in error and network.server.address in error, 'the error is: %s', error)
+    receiver = viewer(network, 'viewer-refuses', uri=uri, ca_file=ours.certificate, **viewer_files)
+    told = receiver.wait_event('element', 40, lambda e: e['message']['name'] == 'signaling-state'
+                               and e['message']['reason'], what='signaling-state with a reason')
+    reason = told['message']['reason']
+    expect('certificate' in reason and network.server.address in reason, 'the reason: %s', reason)
+    receiver.process.kill()
     network.signaling.stop()
   sender = camera(network, uri=uri, ca_file=ours.certificate, **camera_files)
   receiver = viewer(network, uri=uri, ca_file=ours.certificate, **viewer_files)
