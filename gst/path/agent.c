@@ -90,6 +90,10 @@ on_selected_pair (NiceAgent *agent, guint stream, guint component,
 {
   QpPath *path = user;
 
+  char base[NICE_ADDRESS_STRING_LEN];
+
+  nice_address_to_string (&local->base_addr, base);
+  g_strlcpy (path->pair_base, base, sizeof path->pair_base);
   qp_path_end_from_candidate (&path->pair_local, local);
   qp_path_end_from_candidate (&path->pair_remote, remote);
   nice_address_copy_to_sockaddr (&remote->addr,

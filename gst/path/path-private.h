@@ -108,6 +108,7 @@ struct _QpPath {
   gboolean pair_changed;
   gboolean have_pair;
   QpPathEnd pair_local, pair_remote;
+  char pair_base[64]; /* numeric address of the local candidate's base */
   struct sockaddr_storage pair_address; /* the remote one's */
 
   /* Sending; all of the selected pair. */

@@ -437,6 +437,7 @@ qp_path_get_info (QpPath *path, QpPathInfo *info)
   memset (info, 0, sizeof *info);
   info->state = path->state;
   info->local = path->pair_local;
+  g_strlcpy (info->base, path->pair_base, sizeof info->base);
   info->remote = path->pair_remote;
   info->local_candidates = path->local->len;
   info->remote_candidates = path->remote->len;

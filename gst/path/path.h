@@ -60,6 +60,9 @@ typedef struct {
 typedef struct {
   QpPathState state;
   QpPathEnd local, remote; /* of the selected pair; empty strings before */
+  /* The local address, without port, that its packets leave from on this
+   * machine; of a relayed pair the relay's, which is not here. */
+  char base[64];
   guint local_candidates, remote_candidates; /* how many are known */
   guint64 bytes_sent, bytes_received;
   guint64 datagrams_sent, datagrams_received;

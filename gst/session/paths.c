@@ -309,10 +309,8 @@ find_interface_of (GPtrArray *interfaces, const char *address)
       GInetAddress *inet = g_inet_socket_address_get_address (
           g_ptr_array_index (interface->addresses, j));
       g_autofree char *text = g_inet_address_to_string (inet);
-      g_autofree char *v4 = g_strconcat (text, ":", NULL);
-      g_autofree char *v6 = g_strconcat ("[", text, "]:", NULL);
 
-      if (g_str_has_prefix (address, v4) || g_str_has_prefix (address, v6))
+      if (g_str_equal (address, text))
         return interface;
     }
   }
@@ -341,7 +339,7 @@ locate (const Entry *entry, GPtrArray *interfaces, QpInterface **found)
   qp_path_get_info (entry->path, &info);
   if (info.state == QP_PATH_CONNECTED &&
       !g_str_equal (info.local.type, "relay"))
-    *found = find_interface_of (interfaces, info.local.address);
+    *found = find_interface_of (interfaces, info.base);
   else if (entry->interface)
     *found = find_interface (interfaces, entry->interface);
   else
@@ -358,9 +356,13 @@ find_losses (QpPaths *paths, GPtrArray *interfaces)
     gboolean was_usable = is_usable (entry);
     QpInterface *interface;
 
-    if (entry->dead || entry->lost || !locate (entry, interfaces, &interface) ||
-        interface)
+    if (entry->dead || !locate (entry, interfaces, &interface))
       continue;
+    if (interface || entry->lost) {
+      /* The address is back before anything better was found. */
+      entry->lost = interface == NULL;
+      continue;
+    }
     entry->lost = TRUE;
     if (was_usable)
       paths->callbacks.lost (entry->number,
@@ -524,8 +526,6 @@ judge_offer (QpPaths *paths, const QpMessage *offer)
 {
   gboolean even = offer->path % 2 == 0;
 
-  if (!paths->started)
-    return "the call is not connected";
   if (!has_true_mac (paths, offer))
     return "it was not made by the call's peer";
   /* The controlling side's numbers are even: the peer's have the other parity. */
@@ -550,6 +550,10 @@ handle_offer (QpPaths *paths, const QpMessage *offer)
       send_description (entry, QP_MESSAGE_PATH_ANSWER);
     return;
   }
+  /* By signaling it may come before the connection is complete; by the control
+   * stream it comes again. */
+  if (!paths->started)
+    return;
   why = judge_offer (paths, offer);
   if (why) {
     GST_WARNING ("%s: the offer of path %u is refused: %s", paths->name,
