@@ -13,11 +13,10 @@ shift
 pkg-config --exists 'libngtcp2 >= 1.22' 'libngtcp2_crypto_ossl >= 1.22' \
   'openssl >= 3.5' || build-aux/bundled-quic.sh >/dev/null
 
-# clang's sanitizers live in the executable: plugins leave symbols open.
 if [ -e "$dir/build.ninja" ]; then
-  meson configure "$dir" -Db_lundef=false "$@"
+  meson configure "$dir" "$@"
 else
-  meson setup "$dir" -Db_lundef=false "$@" >"$dir.log" 2>&1 || {
+  meson setup "$dir" "$@" >"$dir.log" 2>&1 || {
     cat "$dir.log" >&2
     rm -f "$dir.log"
     exit 1
