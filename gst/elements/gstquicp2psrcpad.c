@@ -234,6 +234,12 @@ gst_quicp2p_src_pad_push_eos (GstQuicP2PSrcPad *self)
   gst_pad_push_event (GST_PAD_CAST (self), gst_event_new_eos ());
 }
 
+void
+gst_quicp2p_src_pad_withhold_eos (GstQuicP2PSrcPad *self)
+{
+  g_atomic_int_set (&self->eos, TRUE);
+}
+
 gboolean
 gst_quicp2p_src_pad_is_eos (GstQuicP2PSrcPad *self)
 {

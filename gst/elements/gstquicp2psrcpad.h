@@ -51,6 +51,8 @@ gboolean gst_quicp2p_src_pad_is_shown (GstQuicP2PSrcPad *self);
 
 /* Ends the stream, if it has not ended; waits for whoever is downstream. */
 void gst_quicp2p_src_pad_push_eos (GstQuicP2PSrcPad *self);
+/* The pad is going to be removed without an EOS of its own. */
+void gst_quicp2p_src_pad_withhold_eos (GstQuicP2PSrcPad *self);
 gboolean gst_quicp2p_src_pad_is_eos (GstQuicP2PSrcPad *self);
 
 /* A pad of rtpbin that nobody wants: lets it run empty. */

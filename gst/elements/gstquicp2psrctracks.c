@@ -179,7 +179,11 @@ on_remote_track_removed (QpRemoteTrack *remote, QpTrackEnd end, gpointer user)
   g_mutex_lock (&self->lock);
   self->live = g_list_remove (self->live, track);
   *gst_quicp2p_producer_live (track->producer) -= 1;
+  /* The media goes on, on another pad. An EOS here would end a pipeline in
+   * which this is the only stream. */
   track->pad_goes = end == QP_TRACK_REPLACED;
+  if (track->pad_goes && track->pad)
+    gst_quicp2p_src_pad_withhold_eos (track->pad);
   g_mutex_unlock (&self->lock);
 
   if (end == QP_TRACK_PEER_GONE) {

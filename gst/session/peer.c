@@ -47,10 +47,12 @@ struct _QpPeer {
   guint failures;
   GSource *retry;
 
-  GPtrArray *flows; /* of PeerFlow* */
-  char *early_sdp;  /* `media` that came before the call was connected */
-  char *held_sdp;   /* the newest of those that came too fast; NULL: none */
-  GSource *hold;    /* when `held_sdp` is due */
+  GPtrArray *flows;     /* of PeerFlow* */
+  char *early_sdp;      /* `media` that came before the call was connected */
+  char *unwanted_sdp;   /* the newest that came while it was not wanted */
+  gboolean media_waits; /* ours, for the control stream to open */
+  char *held_sdp;       /* the newest of those that came too fast; NULL: none */
+  GSource *hold;        /* when `held_sdp` is due */
 
   QpRateLimit offers, refusals, media;
 
@@ -146,8 +148,13 @@ send_media (QpPeer *peer)
   message = qp_message_new (QP_MESSAGE_MEDIA);
   message->call = g_strdup (qp_call_get_id (peer->call));
   message->sdp = sdp;
-  if (!qp_call_send (peer->call, message))
+  peer->media_waits = !qp_call_send (peer->call, message);
+  /* A plain RoQ peer has no control stream and never will. */
+  if (peer->media_waits &&
+      g_str_equal (qp_call_get_alpn (peer->call), QP_ROQ_ALPN)) {
+    peer->media_waits = FALSE;
     qp_session_signal (peer->session, peer->id, message);
+  }
 }
 
 static void
@@ -314,8 +321,12 @@ apply_media (QpPeer *peer, const char *sdp)
   g_autoptr (GPtrArray) media = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (!qp_session_get_consumer (peer->session) || !peer->wanted)
+  /* Who has called us may only later be somebody we want to see. */
+  if (!qp_session_get_consumer (peer->session) || !peer->wanted) {
+    g_free (peer->unwanted_sdp);
+    peer->unwanted_sdp = g_strdup (sdp);
     return;
+  }
   media = qp_media_from_sdp (sdp, strlen (sdp), &error);
   if (!media) {
     GST_WARNING ("%s: media description ignored: %s", peer->id, error->message);
@@ -433,6 +444,7 @@ call_connected (QpPeer *peer)
 
   peer->failures = 0;
   forget_held (peer);
+  g_clear_pointer (&peer->unwanted_sdp, g_free);
   memset (peer->samples, 0, sizeof peer->samples);
   peer->n_samples = 0;
 
@@ -642,7 +654,12 @@ on_message (QpCall *call, const QpMessage *message, gpointer user)
 {
   QpPeer *peer = user;
 
-  if (call == peer->call && message->type == QP_MESSAGE_MEDIA)
+  if (call != peer->call)
+    return;
+  /* The client has opened the control stream: now the server can write. */
+  if (peer->media_waits)
+    send_media (peer);
+  if (message->type == QP_MESSAGE_MEDIA)
     take_media (peer, message->sdp);
 }
 
@@ -695,8 +712,11 @@ void
 qp_peer_want (QpPeer *peer)
 {
   g_autofree char *id = NULL;
+  g_autofree char *sdp = g_steal_pointer (&peer->unwanted_sdp);
 
   peer->wanted = TRUE;
+  if (sdp && qp_peer_is_connected (peer))
+    apply_media (peer, sdp);
   if (peer->call || peer->retry || !peer->present)
     return;
   id = new_call_id ();
@@ -881,6 +901,7 @@ qp_peer_free (QpPeer *peer, const char *reason)
   qp_peer_drop (peer, reason);
   g_ptr_array_unref (peer->flows);
   g_free (peer->early_sdp);
+  g_free (peer->unwanted_sdp);
   g_free (peer->id);
   g_free (peer->name);
   g_free (peer);
