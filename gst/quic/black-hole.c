@@ -8,10 +8,11 @@
  * at times; hardly three times in a row. */
 #define MAX_BURSTS 3
 
-/* When there is nothing small to tell by, as when the congestion window is
- * full of large packets: by then ngtcp2 has probed once (RFC 9002, 6.2.4), in
- * vain, and is about to probe again. */
+/* How long more than a few large packets may be without any answer. What is
+ * less may be the end of a frame and the probes for it (RFC 9002, 6.2.4), lost
+ * by chance. */
 #define MAX_SILENCE 2 /* PTOs */
+#define FEW (4 * QP_BASE_PAYLOAD)
 
 /* An outage looks the same if a small packet is the first to pass again, so
  * the first look is soon; the last is PMTU_RAISE_TIMER of RFC 8899, 5.1.1. */
@@ -51,18 +52,46 @@ qp_black_hole_is_near (const QpBlackHole *hole)
   return hole->state != QP_BLACK_HOLE_NONE;
 }
 
+gboolean
+qp_black_hole_is_found (const QpBlackHole *hole)
+{
+  return hole->state >= QP_BLACK_HOLE_FOUND;
+}
+
+static void
+look (QpBlackHole *hole, guint64 now)
+{
+  hole->unanswered = hole->sums.in_flight > hole->small
+      ? hole->sums.in_flight - hole->small
+      : 0;
+  hole->looked_at = now;
+}
+
+/* Where nothing small is sent that could be acknowledged, as when the
+ * congestion window is full of large packets, there is only silence. It may
+ * have any cause; packets keep small until something is acknowledged. */
+static void
+watch_silence (QpBlackHole *hole, guint64 pto, guint64 now)
+{
+  if (now - hole->looked_at <= pto)
+    return;
+  hole->silence = hole->unanswered >= FEW ? hole->silence + 1 : 0;
+  if (hole->state == QP_BLACK_HOLE_NONE && hole->silence >= MAX_SILENCE)
+    set_state (hole, QP_BLACK_HOLE_SUSPECTED, "nothing is acknowledged");
+  look (hole, now);
+}
+
 void
 qp_black_hole_sent (QpBlackHole *hole, const QpPacketSums *sums, guint64 large,
-    guint64 now)
+    guint64 pto, guint64 now)
 {
   guint64 before = hole->sums.in_flight + large;
 
-  if (hole->sums.in_flight == 0)
-    hole->waiting_since = now;
   /* Packets that only acknowledge are never in flight. */
   if (sums->in_flight > before)
     hole->small += sums->in_flight - before;
   hole->sums = *sums;
+  watch_silence (hole, pto, now);
 }
 
 static void
@@ -106,17 +135,17 @@ qp_black_hole_update (QpBlackHole *hole, const QpPacketSums *sums, guint64 rtt,
 
   hole->sums = *sums;
   hole->small = large_acked ? 0 : MIN (hole->small - acked, sums->in_flight);
-  if (acked > 0 || sums->in_flight == 0)
-    hole->waiting_since = now;
+  if (acked > 0) {
+    hole->silence = 0;
+    look (hole, now);
+  }
   switch (hole->state) {
     case QP_BLACK_HOLE_NONE:
       if (large_acked)
         hole->bursts = 0;
       else if (large_lost)
         count_burst (hole, rtt, now);
-      else if (sums->in_flight > hole->small &&
-          now - hole->waiting_since > MAX_SILENCE * pto)
-        set_state (hole, QP_BLACK_HOLE_SUSPECTED, "nothing is acknowledged");
+      watch_silence (hole, pto, now);
       break;
     case QP_BLACK_HOLE_SUSPECTED:
       if (large_acked)

@@ -36,8 +36,10 @@ typedef struct {
   QpBlackHoleState state; /* changed by set_state() only */
   QpPacketSums sums;      /* as of the last call */
   guint64 small;          /* bytes in flight that are in small packets */
-  guint64 waiting_since;  /* first packet in flight or last acknowledgement */
-  guint bursts;           /* with large packets lost and none acknowledged */
+  guint64 unanswered;     /* bytes in flight in large packets, when looked at */
+  guint64 looked_at; /* at each acknowledgement, and each PTO without one */
+  guint silence;     /* such PTOs, with much unanswered */
+  guint bursts;      /* with large packets lost and none acknowledged */
   guint64 last_burst;
   guint64 probe_at; /* FOUND: not before; PROBING: when it was sent */
   guint64 pause;    /* before the next probe */
@@ -46,15 +48,17 @@ typedef struct {
 /* Begins anew, for a path that nothing is known of. */
 void qp_black_hole_reset (QpBlackHole *hole, const QpPacketSums *sums);
 
-/* Whether packets must keep to QP_BASE_PAYLOAD. */
+/* Whether packets must keep to QP_BASE_PAYLOAD for now: one may be there. */
 gboolean qp_black_hole_is_near (const QpBlackHole *hole);
+/* Whether the path carries no more than that: one is there. */
+gboolean qp_black_hole_is_found (const QpBlackHole *hole);
 
-/* Packets were sent; `large` bytes of them in large ones. */
+/* Packets were sent; `large` bytes of them in large ones. `pto` is ngtcp2's,
+ * without backoff. */
 void qp_black_hole_sent (QpBlackHole *hole, const QpPacketSums *sums,
-    guint64 large, guint64 now);
+    guint64 large, guint64 pto, guint64 now);
 
-/* A packet was received, or a timer of ngtcp2's has fired. `rtt` and `pto` are
- * ngtcp2's estimates, the PTO without backoff. */
+/* A packet was received, or a timer of ngtcp2's has fired. */
 void qp_black_hole_update (QpBlackHole *hole, const QpPacketSums *sums,
     guint64 rtt, guint64 pto, guint64 now);
 

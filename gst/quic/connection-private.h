@@ -119,6 +119,14 @@ typedef struct {
   gboolean validated;
 } QpEvent;
 
+/* What is seen of ngtcp2's search for the path MTU. */
+typedef struct {
+  gsize size;         /* of the last probe; 0: none was sent yet */
+  guint tries;        /* with that size */
+  ngtcp2_tstamp sent; /* when */
+  gsize failed;       /* the smallest size known not to pass, or G_MAXSIZE */
+} QpSearch;
+
 struct _QpQuic {
   QpQuicCallbacks callbacks;
   gpointer user;
@@ -180,8 +188,8 @@ struct _QpQuic {
   guint migrations;
 
   /* Path MTU, of the path in use. */
-  gsize payload;            /* as it was told last */
-  ngtcp2_tstamp last_probe; /* of ngtcp2's, when sent; 0: none yet */
+  gsize payload; /* as it was told last */
+  QpSearch search;
   QpBlackHole black_hole;
 
   /* Streams. */
@@ -270,7 +278,7 @@ void qp_stream_stop (QpQuic *quic, QpStream *stream);
 
 /* datagram.c */
 /* The datagram whose turn it is, after dropping those past their deadline or
- * too large for the path; NULL if none. */
+ * too large for the path; NULL if none, or if it is in doubt that it fits. */
 QpDatagram *qp_quic_next_datagram (QpQuic *quic);
 void qp_quic_pop_datagram (QpQuic *quic);
 void qp_quic_clear_datagrams (QpQuic *quic);
@@ -290,16 +298,18 @@ void qp_quic_set_keep_alive (QpQuic *quic);
 
 /* pmtu.c */
 void qp_quic_fill_probes (QpQuic *quic, ngtcp2_settings *settings);
-/* The size of full packets on the path in use, bytes. */
+/* What the path in use is known to carry, bytes. */
 gsize qp_quic_get_payload (QpQuic *quic);
+/* The size of full packets now: less while that is in doubt. */
+gsize qp_quic_get_packet_size (QpQuic *quic);
 /* The room that ngtcp2 must be given for one packet: it writes its probes where
  * it finds place, and keeps all others to the path's size. */
 gsize qp_quic_get_room (QpQuic *quic);
 /* Whether the path's size may grow yet. */
 gboolean qp_quic_is_searching (QpQuic *quic);
 /* After packets were written, `large` bytes of them in packets above the base
- * size; `probe`: a probe of ngtcp2's was among them. */
-void qp_quic_watch_sent (QpQuic *quic, gsize large, gboolean probe,
+ * size; `probe` is the size of ngtcp2's probe among them, 0: none. */
+void qp_quic_watch_sent (QpQuic *quic, gsize large, gsize probe,
     ngtcp2_tstamp now);
 /* After ngtcp2 has read a packet, or handled its timer. */
 void qp_quic_watch_received (QpQuic *quic, ngtcp2_tstamp now);

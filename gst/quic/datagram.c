@@ -37,10 +37,29 @@ qp_quic_clear_datagrams (QpQuic *quic)
   qp_ring_clear (&quic->datagrams);
 }
 
+/* The largest datagram that fits in a packet of `payload` bytes. */
+static gsize
+get_limit (QpQuic *quic, gsize payload)
+{
+  const ngtcp2_transport_params *params;
+  gsize overhead;
+
+  if (quic->state != QP_QUIC_ESTABLISHED)
+    return 0;
+  params = ngtcp2_conn_get_remote_transport_params (quic->conn);
+  if (params == NULL || params->max_datagram_frame_size <= FRAME_OVERHEAD)
+    return 0;
+  payload = MIN (payload, params->max_udp_payload_size);
+  overhead = PACKET_OVERHEAD + FRAME_OVERHEAD +
+      ngtcp2_conn_get_dcid (quic->conn)->datalen;
+  return MIN (payload - overhead,
+      params->max_datagram_frame_size - FRAME_OVERHEAD);
+}
+
 QpDatagram *
 qp_quic_next_datagram (QpQuic *quic)
 {
-  gsize max = 0;
+  gsize max = 0, max_now = 0;
   gint64 now = 0;
 
   while (quic->datagrams.length > 0) {
@@ -49,10 +68,11 @@ qp_quic_next_datagram (QpQuic *quic)
     if (now == 0) {
       now = g_get_monotonic_time ();
       max = qp_quic_get_max_datagram (quic);
+      max_now = get_limit (quic, qp_quic_get_packet_size (quic));
     }
     if ((datagram->deadline == 0 || now <= datagram->deadline) &&
         datagram_size (datagram) <= max)
-      return datagram;
+      return datagram_size (datagram) <= max_now ? datagram : NULL;
     quic->datagrams_dropped++;
     qp_quic_pop_datagram (quic);
   }
@@ -62,19 +82,7 @@ qp_quic_next_datagram (QpQuic *quic)
 gsize
 qp_quic_get_max_datagram (QpQuic *quic)
 {
-  const ngtcp2_transport_params *params;
-  gsize payload, overhead;
-
-  if (quic->state != QP_QUIC_ESTABLISHED)
-    return 0;
-  params = ngtcp2_conn_get_remote_transport_params (quic->conn);
-  if (params == NULL || params->max_datagram_frame_size <= FRAME_OVERHEAD)
-    return 0;
-  payload = MIN (qp_quic_get_payload (quic), params->max_udp_payload_size);
-  overhead = PACKET_OVERHEAD + FRAME_OVERHEAD +
-      ngtcp2_conn_get_dcid (quic->conn)->datalen;
-  return MIN (payload - overhead,
-      params->max_datagram_frame_size - FRAME_OVERHEAD);
+  return get_limit (quic, qp_quic_get_payload (quic));
 }
 
 gboolean

@@ -16,8 +16,9 @@ G_STATIC_ASSERT (QP_BASE_PAYLOAD == NGTCP2_MAX_UDP_PAYLOAD_SIZE);
 static const guint16 probe_sizes[] = { QP_MAX_PROBE_PAYLOAD, 1372, 1420, 1440,
   1400, 1300, 1332, 1352, 1232, 1272 };
 
-/* ngtcp2 gives a size up three PTOs after its last try. */
-#define SEARCH_PAUSE 4 /* PTOs */
+/* How often ngtcp2 tries a size, and how long it waits after the last try. */
+#define TRIES 3
+#define LAST_WAIT 3 /* PTOs */
 
 void
 qp_quic_fill_probes (QpQuic *quic, ngtcp2_settings *settings)
@@ -43,28 +44,77 @@ qp_quic_get_payload (QpQuic *quic)
     path = qp_quic_get_path (quic, quic->path);
     return path != NULL ? path->max_payload : QP_BASE_PAYLOAD;
   }
-  if (quic->conn == NULL || qp_black_hole_is_near (&quic->black_hole))
+  if (quic->conn == NULL || qp_black_hole_is_found (&quic->black_hole))
     return QP_BASE_PAYLOAD;
   return ngtcp2_conn_get_path_max_tx_udp_payload_size (quic->conn);
+}
+
+gsize
+qp_quic_get_packet_size (QpQuic *quic)
+{
+  if (qp_black_hole_is_near (&quic->black_hole))
+    return QP_BASE_PAYLOAD;
+  return qp_quic_get_payload (quic);
 }
 
 gsize
 qp_quic_get_room (QpQuic *quic)
 {
   if (quic->probe_payload == 0 || qp_black_hole_is_near (&quic->black_hole))
-    return qp_quic_get_payload (quic);
+    return qp_quic_get_packet_size (quic);
   return quic->probe_payload;
+}
+
+/* Whether ngtcp2 has a size left to try between the two. */
+static gboolean
+has_size_between (QpQuic *quic, gsize found, gsize failed)
+{
+  const ngtcp2_transport_params *params =
+      ngtcp2_conn_get_remote_transport_params (quic->conn);
+  gsize most = quic->probe_payload;
+  guint i;
+
+  if (params != NULL)
+    most = MIN (most, params->max_udp_payload_size);
+  for (i = 0; i < G_N_ELEMENTS (probe_sizes); i++) {
+    if (probe_sizes[i] > found && probe_sizes[i] < failed &&
+        probe_sizes[i] <= most)
+      return TRUE;
+  }
+  return FALSE;
 }
 
 gboolean
 qp_quic_is_searching (QpQuic *quic)
 {
+  const QpSearch *search = &quic->search;
+  gsize found;
+
   if (quic->probe_payload == 0 || quic->conn == NULL ||
-      qp_quic_get_payload (quic) >= quic->probe_payload)
+      qp_black_hole_is_found (&quic->black_hole))
     return FALSE;
-  return quic->last_probe == 0 ||
-      qp_quic_now () - quic->last_probe <
-      SEARCH_PAUSE * ngtcp2_conn_get_pto (quic->conn);
+  found = qp_quic_get_payload (quic);
+  if (search->size <= found)
+    return has_size_between (quic, found, search->failed);
+  if (search->tries < TRIES || has_size_between (quic, found, search->size))
+    return TRUE;
+  return qp_quic_now () - search->sent <
+      LAST_WAIT * ngtcp2_conn_get_pto (quic->conn);
+}
+
+static void
+note_probe (QpQuic *quic, gsize size, ngtcp2_tstamp now)
+{
+  QpSearch *search = &quic->search;
+
+  if (size != search->size) {
+    if (search->size > qp_quic_get_payload (quic))
+      search->failed = search->size;
+    search->size = size;
+    search->tries = 0;
+  }
+  search->tries++;
+  search->sent = now;
 }
 
 static void
@@ -80,18 +130,18 @@ get_sums (QpQuic *quic, QpPacketSums *sums, guint64 *rtt)
 }
 
 void
-qp_quic_watch_sent (QpQuic *quic, gsize large, gboolean probe,
-    ngtcp2_tstamp now)
+qp_quic_watch_sent (QpQuic *quic, gsize large, gsize probe, ngtcp2_tstamp now)
 {
   QpPacketSums sums;
   guint64 rtt;
 
   if (quic->probe_payload == 0)
     return;
-  if (probe)
-    quic->last_probe = now;
+  if (probe > 0 && !qp_black_hole_is_near (&quic->black_hole))
+    note_probe (quic, probe, now);
   get_sums (quic, &sums, &rtt);
-  qp_black_hole_sent (&quic->black_hole, &sums, large, now);
+  qp_black_hole_sent (&quic->black_hole, &sums, large,
+      ngtcp2_conn_get_pto (quic->conn), now);
 }
 
 /* Nothing larger than the base size is sent but ngtcp2's probes, whose loss
@@ -135,7 +185,7 @@ qp_quic_restart_search (QpQuic *quic)
     return;
   get_sums (quic, &sums, &rtt);
   qp_black_hole_reset (&quic->black_hole, &sums);
-  quic->last_probe = 0;
+  quic->search = (QpSearch){ .failed = G_MAXSIZE };
 }
 
 gssize

@@ -180,12 +180,11 @@ burst_size (QpQuic *quic, gsize payload)
 static gsize
 fill_batches (QpQuic *quic, ngtcp2_tstamp now)
 {
-  gsize payload = qp_quic_get_payload (quic);
+  gsize payload = qp_quic_get_packet_size (quic);
   gsize room = qp_quic_get_room (quic);
   gsize largest = MAX (room, quic->probe_payload);
   gsize burst = burst_size (quic, payload);
-  gsize filled = 0, large = 0;
-  gboolean probe = FALSE;
+  gsize filled = 0, large = 0, probe = 0;
   gssize result = 0;
 
   quic->drained = FALSE;
@@ -204,7 +203,8 @@ fill_batches (QpQuic *quic, ngtcp2_tstamp now)
     filled += (gsize) result;
     if (result > QP_BASE_PAYLOAD)
       large += (gsize) result;
-    probe |= (gsize) result > payload;
+    if ((gsize) result > payload)
+      probe = (gsize) result;
   }
   /* Pacing's pause matters only to what waits, so it sets no timer when nothing
    * does: a camera's next frame is longer away than that. */

@@ -33,7 +33,7 @@ static void
 sent (Fixture *f, guint large, guint small)
 {
   f->sums.in_flight += large * LARGE + small * SMALL;
-  qp_black_hole_sent (&f->hole, &f->sums, large * LARGE, f->now);
+  qp_black_hole_sent (&f->hole, &f->sums, large * LARGE, PTO, f->now);
 }
 
 static void
@@ -133,7 +133,10 @@ static void
 test_silence (Fixture *f, gconstpointer data)
 {
   sent (f, 10, 0);
-  f->now += 2 * PTO;
+  f->now += PTO + 1;
+  tell (f, 0, 0, 0, 0);
+  assert_state (f, NONE);
+  f->now += PTO;
   tell (f, 0, 0, 0, 0);
   assert_state (f, NONE);
   f->now += 1;
@@ -146,12 +149,54 @@ test_silence (Fixture *f, gconstpointer data)
   assert_state (f, FOUND);
 }
 
+/* While frames go on leaving, no timer of ngtcp2's fires. */
+static void
+test_silence_while_sending (Fixture *f, gconstpointer data)
+{
+  guint i;
+
+  sent (f, 5, 5);
+  f->now += RTT;
+  tell (f, 5, 5, 0, 0);
+  f->now += 100 * PTO;
+  for (i = 0; i < 6; i++) {
+    assert_state (f, NONE);
+    sent (f, 5, 0);
+    f->now += PTO / 2;
+  }
+  sent (f, 5, 0);
+  assert_state (f, SUSPECTED);
+}
+
+/* The end of a frame and the probe for it are lost; the next frame was sent
+ * just now. */
+static void
+test_lost_tail (Fixture *f, gconstpointer data)
+{
+  sent (f, 10, 0);
+  f->now += RTT;
+  tell (f, 9, 0, 0, 0);
+  f->now += PTO + 1;
+  tell (f, 0, 0, 0, 0);
+  sent (f, 2, 0);
+  f->now += PTO - 1;
+  sent (f, 10, 0);
+  f->now += 2;
+  tell (f, 0, 0, 0, 0);
+  assert_state (f, NONE);
+  f->now += RTT;
+  tell (f, 10, 0, 3, 0);
+  assert_state (f, NONE);
+}
+
 /* An outage, and the first packet to pass again is large. */
 static void
 test_outage (Fixture *f, gconstpointer data)
 {
   sent (f, 10, 0);
-  f->now += 3 * PTO;
+  f->now += PTO + 1;
+  tell (f, 0, 0, 0, 0);
+  f->now += PTO + 1;
   tell (f, 0, 0, 0, 0);
   assert_state (f, SUSPECTED);
   tell (f, 1, 0, 0, 0);
@@ -162,10 +207,14 @@ test_outage (Fixture *f, gconstpointer data)
 static void
 test_small_silence (Fixture *f, gconstpointer data)
 {
-  sent (f, 0, 5);
-  f->now += 10 * PTO;
-  tell (f, 0, 0, 0, 0);
-  assert_state (f, NONE);
+  guint i;
+
+  sent (f, 0, 50);
+  for (i = 0; i < 10; i++) {
+    f->now += PTO + 1;
+    tell (f, 0, 0, 0, 0);
+    assert_state (f, NONE);
+  }
 }
 
 /* Idle time is no silence. */
@@ -258,6 +307,8 @@ main (int argc, char **argv)
   ADD ("one-burst", test_one_burst);
   ADD ("small-loss", test_small_loss);
   ADD ("silence", test_silence);
+  ADD ("silence-while-sending", test_silence_while_sending);
+  ADD ("lost-tail", test_lost_tail);
   ADD ("outage", test_outage);
   ADD ("small-silence", test_small_silence);
   ADD ("idle", test_idle);
