@@ -142,6 +142,10 @@ install_path_properties (GObjectClass *klass, const QpConfig *defaults)
       g_param_spec_uint ("max-port", "Max port",
           "Highest UDP port of host candidates (0: any)", 0, 65535,
           defaults->max_port, flags));
+  install_string (klass, GST_QUICP2P_PROP_INTERFACES, "interfaces",
+      "Network interfaces to use for further paths, best first, as shell patterns separated by "
+      "commas; ! forbids: \"wlan*,!docker*\" (NULL: all; cable, then wireless LAN, then mobile)",
+      flags);
 }
 
 void
@@ -178,6 +182,11 @@ gst_quicp2p_common_install_properties (GObjectClass *klass,
           "Give up with an error when no peer is connected this long after the start, in ms "
           "(0: wait for ever)",
           0, G_MAXINT, connect_timeout_ms, flags));
+  g_object_class_install_property (klass, GST_QUICP2P_PROP_DISCONNECT_TIMEOUT,
+      g_param_spec_uint ("disconnect-timeout", "Disconnect timeout",
+          "Give up with an error when, having been connected, nobody is for this long, in ms "
+          "(0: never)",
+          0, G_MAXINT, defaults->disconnect_timeout_ms, flags));
   install_string (klass, GST_QUICP2P_PROP_QLOG_DIR, "qlog-dir",
       "Directory for a qlog file of each QUIC connection (NULL: none)", flags);
   g_object_class_install_property (klass, GST_QUICP2P_PROP_STATS,
@@ -215,6 +224,8 @@ string_member (GstQuicP2PCommon *common, guint id)
       return &common->config->peer_name;
     case GST_QUICP2P_PROP_PEER_FINGERPRINT:
       return &common->config->peer_fingerprint;
+    case GST_QUICP2P_PROP_INTERFACES:
+      return &common->config->interfaces;
     case GST_QUICP2P_PROP_QLOG_DIR:
       return &common->config->qlog_dir;
     default:
@@ -232,6 +243,8 @@ uint_member (GstQuicP2PCommon *common, guint id)
       return &common->config->max_port;
     case GST_QUICP2P_PROP_CONNECT_TIMEOUT:
       return &common->config->connect_timeout_ms;
+    case GST_QUICP2P_PROP_DISCONNECT_TIMEOUT:
+      return &common->config->disconnect_timeout_ms;
     default:
       return NULL;
   }

@@ -17,6 +17,8 @@
 static const char *const parameters_allowed[] = {
   "congestion-control",
   "connect-timeout",
+  "disconnect-timeout",
+  "interfaces",
   "display-name",
   "frame-deadline",
   "ice-transport-policy",

@@ -443,6 +443,8 @@ call_connected (QpPeer *peer)
   const char *sdp;
 
   peer->failures = 0;
+  /* The review may come too late to see it. */
+  peer->session->was_connected = TRUE;
   forget_held (peer);
   g_clear_pointer (&peer->unwanted_sdp, g_free);
   memset (peer->samples, 0, sizeof peer->samples);

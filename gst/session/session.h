@@ -145,6 +145,9 @@ void qp_rtcp_return_unref (QpRtcpReturn *rtcp);
  *     path-id                                  uint
  *     local-candidate-type, local-address      string "host", "10.0.0.2:4000"
  *     remote-candidate-type, remote-address    string
+ *     paths   GstValueArray of GstStructure "path", the one in use and those that
+ *             stand behind it: path-id, state, usable (boolean), interface,
+ *             the four candidate fields, bytes-sent, bytes-received
  *     rtt-ms, min-rtt-ms, latest-rtt-ms        double
  *     cwnd-bytes, bytes-in-flight, bytes-unsent  uint64
  *     mtu-bytes                                uint    UDP payload that the path
@@ -154,6 +157,7 @@ void qp_rtcp_return_unref (QpRtcpReturn *rtcp);
  *     send-bitrate, receive-bitrate            uint64  bit/s over the last second
  *     connect-ms                               double  offer to established
  *     migrations                               uint
+ *     last-migration-gap-ms                    double  after the first
  *     unknown-flow-packets                     uint64
  *     flows   GstValueArray of GstStructure "flow":
  *       mid, kind, direction ("send"/"receive"), mapping  string
@@ -172,7 +176,7 @@ void qp_rtcp_return_unref (QpRtcpReturn *rtcp);
  *   "waiting"       in the room, no peer to talk with
  *   "connecting"    at least one peer being connected, none connected
  *   "connected"     at least one peer connected
- *   "disconnected"  was connected, no peer now, trying again
+ *   "disconnected"  was connected, no peer or no path to it now, trying again
  *   "failed"        gave up; `failed` was called
  *
  * Messages (element messages on the bus):
@@ -180,8 +184,11 @@ void qp_rtcp_return_unref (QpRtcpReturn *rtcp);
  *   "peer-state"     peer-id, peer-name, old-state, new-state, reason (strings);
  *                    states "new", "offering", "checking", "handshaking",
  *                    "connected", "failed", "closed"
- *   "path-changed"   peer-id, local-candidate-type, local-address,
- *                    remote-candidate-type, remote-address, cause
+ *   "path-changed"   peer-id, old-path, new-path (uint; the same when ICE chose
+ *                    another pair on the path), local-candidate-type,
+ *                    local-address, remote-candidate-type, remote-address,
+ *                    cause, gap-ms (double: without a packet around the move)
+ *   "path-lost"      peer-id, path (uint), cause: the path in use does not work
  *   "signaling-state" state, reason
  */
 GstStructure *qp_session_get_stats (QpMember *member);

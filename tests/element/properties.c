@@ -22,6 +22,7 @@ typedef struct {
       { "ca-file", NULL, RW }, { "peer-name", NULL, RW },                     \
       { "peer-fingerprint", NULL, RW }, { "fingerprint", NULL, RO },          \
       { "congestion-control", "bbr", RW }, { "qlog-dir", NULL, RW },          \
+      { "disconnect-timeout", "0", RW }, { "interfaces", NULL, RW },          \
   {                                                                           \
     "stats", NULL, RO                                                         \
   }
