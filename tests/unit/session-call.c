@@ -9,6 +9,8 @@
 #include "tests/own-namespace.h"
 #include "tests/unit/session-side.h"
 
+static gboolean own_namespace;
+
 static guint64
 count_oversized (const GstStructure *stats)
 {
@@ -133,6 +135,93 @@ static void
 test_datagram (void)
 {
   carry (QP_MAPPING_DATAGRAM);
+}
+
+static gboolean
+set_loopback_mtu (guint mtu)
+{
+  g_autofree char *command = g_strdup_printf ("ip link set lo mtu %u", mtu);
+  int status = -1;
+
+  return g_spawn_command_line_sync (command, NULL, NULL, &status, NULL) &&
+      g_spawn_check_wait_status (status, NULL);
+}
+
+static guint
+get_mtu (Side *side)
+{
+  g_autoptr (GstStructure) stats = qp_session_get_stats (side->member);
+  guint mtu = 0;
+
+  g_assert_true (gst_structure_get_uint (stats, "mtu-bytes", &mtu));
+  return mtu;
+}
+
+/* The network becomes narrower under a call that is up: packets shrink, and
+ * the call goes on. */
+static void
+narrow (QpMapping mapping)
+{
+  guint port = side_next_port ();
+  g_autoptr (QpConfig) server = side_make_config (port, TRUE);
+  g_autoptr (QpConfig) client = side_make_config (port, FALSE);
+  g_autoptr (GstCaps) caps = side_video_caps ("H264");
+  QpTrackConfig track_config = { .mid = "sink_0", .mapping = mapping };
+  Side camera, viewer;
+  QpTrack *track;
+  guint frame, before;
+
+  if (!own_namespace || !set_loopback_mtu (1500)) {
+    g_test_skip ("needs a network namespace of its own");
+    return;
+  }
+  side_init (&camera);
+  side_init (&viewer);
+  side_join (&camera, server, TRUE);
+  track = qp_session_add_track (camera.member, &track_config, NULL);
+  qp_track_set_caps (track, caps);
+  side_join (&viewer, client, FALSE);
+  SIDE_WAIT_FOR (&viewer, viewer.added == 1);
+  for (frame = 0; frame < 30; frame++) {
+    side_push_frame (track, frame, 10, 1400);
+    g_usleep (20 * 1000);
+  }
+  g_assert_cmpuint (get_mtu (&camera), ==, 1452);
+  g_assert_true (set_loopback_mtu (1300));
+  for (; frame < 80; frame++) {
+    side_push_frame (track, frame, 10, 1400);
+    g_usleep (20 * 1000);
+  }
+  g_assert_cmpuint (get_mtu (&camera), ==, 1200);
+  before = viewer.packets;
+  for (; frame < 100; frame++) {
+    side_push_frame (track, frame, 10, 1400);
+    g_usleep (20 * 1000);
+  }
+  SIDE_WAIT_FOR (&viewer, viewer.packets >= before + 190);
+  if (mapping != QP_MAPPING_DATAGRAM)
+    SIDE_WAIT_FOR (&viewer, viewer.packets == frame * 10);
+  g_test_message ("%u of %u packets arrived", viewer.packets, frame * 10);
+  g_assert_cmpuint (viewer.removed, ==, 0);
+  qp_session_leave (viewer.member);
+  qp_session_leave (camera.member);
+  g_assert_null (viewer.failure);
+  g_assert_null (camera.failure);
+  side_clear (&viewer);
+  side_clear (&camera);
+  g_assert_true (set_loopback_mtu (65536));
+}
+
+static void
+test_narrow_stream_per_frame (void)
+{
+  narrow (QP_MAPPING_STREAM_PER_FRAME);
+}
+
+static void
+test_narrow_datagram (void)
+{
+  narrow (QP_MAPPING_DATAGRAM);
 }
 
 static void
@@ -325,13 +414,16 @@ test_shared_session (void)
 int
 main (int argc, char **argv)
 {
-  own_namespace_enter ();
+  own_namespace = own_namespace_enter ();
   gst_init (&argc, &argv);
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/session/settings", test_settings);
   g_test_add_func ("/session/stream-per-frame", test_stream_per_frame);
   g_test_add_func ("/session/stream", test_stream);
   g_test_add_func ("/session/datagram", test_datagram);
+  g_test_add_func ("/session/narrow/stream-per-frame",
+      test_narrow_stream_per_frame);
+  g_test_add_func ("/session/narrow/datagram", test_narrow_datagram);
   g_test_add_func ("/session/viewer-returns", test_viewer_returns);
   g_test_add_func ("/session/camera-returns", test_camera_returns);
   g_test_add_func ("/session/wrong-pin", test_wrong_pin);
