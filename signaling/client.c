@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #include "signaling/client-error.h"
+#include "signaling/inbox.h"
 #include "signaling/outbox.h"
 #include "signaling/uri.h"
 
@@ -51,6 +52,7 @@ struct _QpSignalingClient {
   /* Of the attempt or connection, if any. */
   GCancellable *cancellable;
   SoupWebsocketConnection *websocket;
+  QpInbox *inbox;
   QpOutbox *outbox;
   gint64 joined_at;
   gint64 heard;  /* when the last message came */
@@ -144,6 +146,7 @@ drop_connection (QpSignalingClient *client)
   g_clear_object (&client->cancellable);
   if (client->websocket) {
     g_signal_handlers_disconnect_by_data (client->websocket, client);
+    g_clear_pointer (&client->inbox, qp_inbox_free);
     qp_outbox_abort (client->outbox);
     g_clear_pointer (&client->outbox, qp_outbox_free);
     g_clear_object (&client->websocket);
@@ -205,6 +208,7 @@ part (QpSignalingClient *client, GSourceFunc done, gpointer user_data)
   Farewell *farewell = g_new0 (Farewell, 1);
 
   g_signal_handlers_disconnect_by_data (client->websocket, client);
+  g_clear_pointer (&client->inbox, qp_inbox_free);
   farewell->session = g_object_ref (client->session);
   farewell->websocket = g_steal_pointer (&client->websocket);
   farewell->outbox = g_steal_pointer (&client->outbox);
@@ -372,23 +376,46 @@ received (QpSignalingClient *client, const QpMessage *message)
 /* What does not parse is skipped: before we joined it may be an untyped client's,
  * and a newer server may have more types. */
 static void
-on_message (SoupWebsocketConnection *websocket, SoupWebsocketDataType type,
-    GBytes *bytes, QpSignalingClient *client)
+read_message (GBytes *bytes, gpointer user_data)
 {
+  QpSignalingClient *client = user_data;
   gsize size;
   const char *data = g_bytes_get_data (bytes, &size);
   g_autoptr (QpMessage) message = NULL;
   g_autoptr (GError) why = NULL;
 
-  client->heard = g_get_monotonic_time ();
-  if (type != SOUP_WEBSOCKET_DATA_TEXT)
-    return;
   message = qp_message_parse (data ? data : "", size, &why);
   if (message)
     received (client, message);
   else
     g_debug ("signaling %s: skipped a message: %s", client->where,
         why->message);
+}
+
+static void
+on_message (SoupWebsocketConnection *websocket, SoupWebsocketDataType type,
+    GBytes *bytes, QpSignalingClient *client)
+{
+  client->heard = g_get_monotonic_time ();
+  if (type == SOUP_WEBSOCKET_DATA_TEXT && !qp_inbox_push (client->inbox, bytes))
+    fail (client,
+        g_error_new (QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_RATE_LIMITED,
+            "The signaling server at %s sends more than can be read",
+            client->where));
+}
+
+/* What came before the end is read first; it may say why. FALSE if the
+ * connection has ended by that. */
+static gboolean
+read_rest (QpSignalingClient *client, SoupWebsocketConnection *websocket)
+{
+  gboolean same;
+
+  g_rc_box_acquire (client);
+  qp_inbox_drain (client->inbox);
+  same = !client->freed && client->websocket == websocket;
+  g_rc_box_release_full (client, (GDestroyNotify) client_clear);
+  return same;
 }
 
 static GError *
@@ -409,7 +436,8 @@ close_error (QpSignalingClient *client)
 static void
 on_closed (SoupWebsocketConnection *websocket, QpSignalingClient *client)
 {
-  fail (client, close_error (client));
+  if (read_rest (client, websocket))
+    fail (client, close_error (client));
 }
 
 /* The server's close frame came: its FIN may take another round trip, for which
@@ -417,8 +445,11 @@ on_closed (SoupWebsocketConnection *websocket, QpSignalingClient *client)
 static void
 on_closing (SoupWebsocketConnection *websocket, QpSignalingClient *client)
 {
-  GError *why = close_error (client);
+  GError *why;
 
+  if (!read_rest (client, websocket))
+    return;
+  why = close_error (client);
   part (client, NULL, NULL);
   fail (client, why);
 }
@@ -443,6 +474,7 @@ upgraded (QpSignalingClient *client, SoupWebsocketConnection *websocket)
   g_autofree char *json = qp_message_to_json (client->join);
 
   client->websocket = g_object_ref (websocket);
+  client->inbox = qp_inbox_new (client->context, read_message, client);
   client->outbox = qp_outbox_new (websocket, QUEUE_BYTES);
   client->heard = g_get_monotonic_time ();
   soup_websocket_connection_set_max_incoming_payload_size (websocket,
