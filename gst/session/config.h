@@ -40,7 +40,7 @@ typedef struct {
   char *peer_fingerprint; /* pin; nullable */
 
   QpCongestionControl congestion_control;
-  guint connect_timeout_ms; /* 0: never give up */
+  guint connect_timeout_ms;    /* 0: never give up */
   guint disconnect_timeout_ms; /* after having been connected; 0: never */
   /* Which interfaces are used, best first, as "wlan*,!docker*"; NULL: all. */
   char *interfaces;
