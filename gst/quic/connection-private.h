@@ -211,6 +211,11 @@ struct _QpQuic {
   gboolean blocked; /* `send` said AGAIN; ends with qp_quic_writable() */
   gboolean credit_exhausted; /* the peer's connection credit, in this flush */
 
+  /* Tail probes (tail.c). */
+  guint burst;           /* packets since all had been sent */
+  guint64 lost_seen;     /* packets, when all had been sent */
+  ngtcp2_tstamp tail_at; /* UINT64_MAX: no probe is due */
+
   /* Closing (RFC 9000, 10.2). */
   guint8 *close_packet; /* repeated when the peer goes on sending */
   gsize close_packet_size;
@@ -287,6 +292,13 @@ void qp_quic_clear_datagrams (QpQuic *quic);
 void qp_quic_send_all (QpQuic *quic);
 void qp_quic_drop_batches (QpQuic *quic);
 void qp_quic_drop_batches_of (QpQuic *quic, guint path);
+
+/* tail.c */
+/* All is sent; the last `packets` since it was the time before. */
+void qp_quic_plan_tail_probe (QpQuic *quic, guint packets, ngtcp2_tstamp now);
+/* TRUE if a probe is due: the next packet is one, until end_tail_probe(). */
+gboolean qp_quic_begin_tail_probe (QpQuic *quic, ngtcp2_tstamp now);
+void qp_quic_end_tail_probe (QpQuic *quic);
 
 /* migration.c */
 QpVirtualPath *qp_quic_set_path (QpQuic *quic, guint number, gsize max_payload);

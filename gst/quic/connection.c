@@ -199,6 +199,7 @@ next_deadline (QpQuic *quic)
     return 0;
   next = quic->drained ? quic->drained_expiry
                        : ngtcp2_conn_get_expiry (quic->conn);
+  next = MIN (next, quic->tail_at);
   /* While the owner cannot send, a packet that is due stays due. */
   if (quic->blocked)
     next = MAX (next, qp_quic_now () + NGTCP2_MILLISECONDS);
@@ -245,6 +246,7 @@ on_own_deadline (QpQuic *quic)
 static void
 on_expiry (QpQuic *quic, ngtcp2_tstamp now)
 {
+  gboolean probe;
   int result;
 
   if (quic->state == QP_QUIC_CLOSING || quic->conn == NULL) {
@@ -259,7 +261,10 @@ on_expiry (QpQuic *quic, ngtcp2_tstamp now)
   if (quic->conn == NULL)
     return;
   qp_quic_watch_received (quic, now);
+  probe = qp_quic_begin_tail_probe (quic, now);
   qp_quic_send_all (quic);
+  if (probe)
+    qp_quic_end_tail_probe (quic);
 }
 
 static gboolean
@@ -340,7 +345,7 @@ quic_alloc (GMainContext *context, const QpQuicConfig *config,
   quic->conn_ref.user_data = quic;
   quic->events = g_array_new (FALSE, FALSE, sizeof (QpEvent));
   quic->timer_fd = -1;
-  quic->armed = UINT64_MAX;
+  quic->armed = quic->tail_at = UINT64_MAX;
   quic->paths = g_hash_table_new_full (NULL, NULL, NULL,
       (GDestroyNotify) qp_virtual_path_free);
   quic->path = config->first_path;

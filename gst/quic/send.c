@@ -201,6 +201,7 @@ fill_batches (QpQuic *quic, ngtcp2_tstamp now)
     add_to_batch (quic, filled, (gsize) result, payload,
         qp_virtual_path_get_number (&storage.path));
     filled += (gsize) result;
+    quic->burst++;
     if (result > QP_BASE_PAYLOAD)
       large += (gsize) result;
     if ((gsize) result > payload)
@@ -211,6 +212,8 @@ fill_batches (QpQuic *quic, ngtcp2_tstamp now)
   if (filled > 0 && result == 0) {
     quic->drained = TRUE;
     quic->drained_expiry = ngtcp2_conn_get_expiry (quic->conn);
+    qp_quic_plan_tail_probe (quic, quic->burst, now);
+    quic->burst = 0;
   }
   ngtcp2_conn_update_pkt_tx_time (quic->conn, now);
   quic->inside = FALSE;

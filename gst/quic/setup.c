@@ -25,10 +25,12 @@
  * second (RFC 9002, 6.2.2). */
 #define INITIAL_RTT (100 * NGTCP2_MILLISECONDS)
 
-/* How long we may hold an acknowledgement back. It is part of the peer's PTO
- * (RFC 9002, 6.2.1), and so of what the loss of a frame's last packet costs;
- * the default is 25 ms. Under load every second packet is acknowledged anyway. */
-#define MAX_ACK_DELAY (5 * NGTCP2_MILLISECONDS)
+/* Datagrams come in batches, each of which is acknowledged at once: to wait for
+ * more would take a timer, which costs more than the packet, and time. What is
+ * left of the delay is how late the thread may run; it is part of the peer's
+ * PTO (RFC 9002, 6.2.1), whose default for it is 25 ms. */
+#define ACK_THRESHOLD 1
+#define MAX_ACK_DELAY (2 * NGTCP2_MILLISECONDS)
 
 /* First Initials that may come to nothing before we stop trying: each costs a
  * handshake's first flight. */
@@ -67,6 +69,7 @@ fill_settings (QpQuic *quic, ngtcp2_settings *settings, const ngtcp2_cid *odcid)
   ngtcp2_settings_default (settings);
   settings->initial_ts = qp_quic_now ();
   settings->initial_rtt = INITIAL_RTT;
+  settings->ack_thresh = ACK_THRESHOLD;
   settings->cc_algo = congestion_controls[quic->congestion_control];
   /* A server may have waited for its first packet. */
   if (quic->deadline != UINT64_MAX)
