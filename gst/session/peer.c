@@ -21,8 +21,8 @@
 #define OFFERS_US ((gint64) G_USEC_PER_SEC)
 /* Media descriptions of one peer that are read at once: each may add and remove
  * every pad that it has. Of those that come faster the newest is read. */
-#define MEDIA_BURST 20
-#define MEDIA_US ((gint64) G_USEC_PER_SEC / 10)
+#define MEDIA_BURST 10
+#define MEDIA_US ((gint64) G_USEC_PER_SEC / 5)
 
 /* Where packets of one flow belong: exactly one of the tracks is set. */
 typedef struct {
@@ -42,8 +42,9 @@ struct _QpPeer {
   gboolean produces, present;
   gboolean wanted;
 
-  QpCall *call; /* the newest that works, else the newest */
-  QpCall *next; /* to replace `call`, which is connected */
+  QpCall *call;      /* the newest that works, else the newest */
+  QpCall *next;      /* to replace `call`, which is connected */
+  gint64 offered_us; /* when we called it last */
   guint failures;
   GSource *retry;
 
@@ -722,6 +723,7 @@ qp_peer_want (QpPeer *peer)
   if (peer->call || peer->retry || !peer->present)
     return;
   id = new_call_id ();
+  peer->offered_us = g_get_monotonic_time ();
   peer->call = make_call (peer, TRUE, id);
   qp_call_start (peer->call);
 }
@@ -1008,9 +1010,11 @@ qp_peer_has_remote_tracks (QpPeer *peer)
 gint64
 qp_peer_get_silence (QpPeer *peer, gint64 now)
 {
-  return qp_peer_is_connected (peer)
-      ? now - qp_call_get_last_received (peer->call)
-      : G_MAXINT64;
+  if (qp_peer_is_connected (peer))
+    return now - qp_call_get_last_received (peer->call);
+  if (qp_peer_get_state (peer) == QP_CALL_OFFERING)
+    return now - peer->offered_us;
+  return 0;
 }
 
 QpCall *

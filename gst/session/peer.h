@@ -47,7 +47,8 @@ void qp_peer_signaling_returned (QpPeer *peer);
 guint qp_peer_count_half_open (QpPeer *peer);
 guint qp_peer_get_failures (QpPeer *peer); /* in a row */
 gboolean qp_peer_has_remote_tracks (QpPeer *peer);
-/* µs since anything came from it; G_MAXINT64 without a connected call. */
+/* µs since anything came from it: on a connected call, or since it was sent an
+ * offer that it has not answered; 0 in any other state. */
 gint64 qp_peer_get_silence (QpPeer *peer, gint64 now);
 
 /* The track is new or has new caps: tells the peer, and sends it. */
