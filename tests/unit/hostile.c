@@ -79,8 +79,8 @@ hostile_server_new (void)
 
 /* What is allocated, over all threads; a resident size would have the
  * allocator's habits in it. */
-static gsize
-heap_size (void)
+gsize
+hostile_heap_size (void)
 {
 #if defined(__SANITIZE_ADDRESS__)
   return __sanitizer_get_current_allocated_bytes ();
@@ -157,10 +157,11 @@ feed (gpointer data)
 }
 
 void
-victims_start (Victims *victims, const QpConfig *camera, const QpConfig *viewer)
+victims_start (Victims *victims, const QpConfig *camera, const QpConfig *viewer,
+    QpMapping mapping)
 {
   g_autoptr (GstCaps) caps = side_video_caps ("H264");
-  QpTrackConfig track = { .mid = "sink_0" };
+  QpTrackConfig track = { .mid = "sink_0", .mapping = mapping };
 
   memset (victims, 0, sizeof *victims);
   side_init (&victims->camera);
@@ -184,7 +185,7 @@ victims_start_at (Victims *victims, guint port)
 {
   g_autoptr (QpConfig) config = side_make_config (port, FALSE);
 
-  victims_start (victims, config, config);
+  victims_start (victims, config, config, QP_MAPPING_STREAM_PER_FRAME);
 }
 
 void
@@ -206,7 +207,7 @@ victims_mark (Victims *victims)
   victims->marked_us = g_get_monotonic_time ();
   victims->camera_cpu = cpu_time (&victims->camera);
   victims->viewer_cpu = cpu_time (&victims->viewer);
-  victims->heap = victims->peak_heap = heap_size ();
+  victims->heap = victims->peak_heap = hostile_heap_size ();
   victims->fds = victims->peak_fds = count_fds ();
   victims->warnings = victims->camera.warnings + victims->viewer.warnings;
   victims->messages = victims->camera.messages + victims->viewer.messages;
@@ -215,7 +216,7 @@ victims_mark (Victims *victims)
 void
 victims_watch (Victims *victims)
 {
-  victims->peak_heap = MAX (victims->peak_heap, heap_size ());
+  victims->peak_heap = MAX (victims->peak_heap, hostile_heap_size ());
   victims->peak_fds = MAX (victims->peak_fds, count_fds ());
 }
 

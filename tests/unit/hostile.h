@@ -64,6 +64,9 @@ typedef struct {
   guint warnings, messages; /* of both */
 } Victims;
 
+/* What is allocated, in bytes. */
+gsize hostile_heap_size (void);
+
 /* What the attack may cost at most; 0: what two lines of a log cost. */
 typedef struct {
   gsize heap; /* bytes above the mark, at any time */
@@ -74,7 +77,7 @@ typedef struct {
 
 /* Connects them; a frame of three packets goes out every 10 ms from then on. */
 void victims_start (Victims *victims, const QpConfig *camera,
-    const QpConfig *viewer);
+    const QpConfig *viewer, QpMapping mapping);
 /* The same at the port of a server that is there already. */
 void victims_start_at (Victims *victims, guint port);
 /* The attack begins. */

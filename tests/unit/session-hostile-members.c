@@ -373,7 +373,7 @@ test_own_server (void)
   const Cost cost = { .heap = 16 * 1024 * 1024, .fds = 64, .messages = 0 };
   Victims victims;
 
-  victims_start (&victims, camera, viewer);
+  victims_start (&victims, camera, viewer, QP_MAPPING_STREAM_PER_FRAME);
   victims_mark (&victims);
   for (guint i = 0; i < 40; i++) {
     Raw raw;
