@@ -980,8 +980,15 @@ qp_call_network_changed (QpCall *call)
 void
 qp_call_signaling_returned (QpCall *call)
 {
-  if (!is_over (call))
-    qp_paths_repeat (call->paths);
+  if (is_over (call))
+    return;
+  if (call->state == QP_CALL_OFFERING) {
+    g_autoptr (QpMessage) offer = describe_self (call, QP_MESSAGE_OFFER);
+
+    call->callbacks.signal (call, offer, call->user);
+    qp_paths_repeat_first (call->paths);
+  }
+  qp_paths_repeat (call->paths);
 }
 
 gboolean

@@ -115,7 +115,7 @@ gint64 qp_call_get_connect_time (QpCall *call);
 
 /* Interfaces or addresses have changed, or may have. */
 void qp_call_network_changed (QpCall *call);
-/* We are in the room again: what the peer may have missed is repeated. */
+/* We or the peer are in the room again: what may have been lost is repeated. */
 void qp_call_signaling_returned (QpCall *call);
 /* TRUE while no path works. */
 gboolean qp_call_is_cut (QpCall *call);

@@ -604,6 +604,22 @@ qp_paths_handle (QpPaths *paths, const QpMessage *message)
     handle_candidate (paths, message);
 }
 
+static void
+repeat_candidates (Entry *entry)
+{
+  for (guint i = 0; i < entry->candidates->len; i++)
+    send_candidate (entry, g_ptr_array_index (entry->candidates, i));
+}
+
+void
+qp_paths_repeat_first (QpPaths *paths)
+{
+  Entry *entry = find_entry (paths, 0);
+
+  if (entry)
+    repeat_candidates (entry);
+}
+
 void
 qp_paths_repeat (QpPaths *paths)
 {
@@ -614,8 +630,7 @@ qp_paths_repeat (QpPaths *paths)
       continue;
     send_description (entry,
         entry->ours ? QP_MESSAGE_PATH_OFFER : QP_MESSAGE_PATH_ANSWER);
-    for (guint j = 0; j < entry->candidates->len; j++)
-      send_candidate (entry, g_ptr_array_index (entry->candidates, j));
+    repeat_candidates (entry);
   }
 }
 

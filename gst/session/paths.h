@@ -65,6 +65,8 @@ void qp_paths_update (QpPaths *paths);
 void qp_paths_renew (QpPaths *paths);
 /* Signaling is back: repeats the offers that were not answered. */
 void qp_paths_repeat (QpPaths *paths);
+/* Repeats the candidates of path 0, after its offer. */
+void qp_paths_repeat_first (QpPaths *paths);
 /* Tells which path is in use: it is never dropped to make room. */
 void qp_paths_set_active (QpPaths *paths, guint number);
 /* The path was tried and did not answer; worth another try later. */

@@ -99,7 +99,10 @@ on_message (QpSignalingClient *client, const QpMessage *message, gpointer user)
       on_joined (session, message);
       break;
     case QP_MESSAGE_PEER_JOINED:
+      peer = find_peer (session, message->peer->id);
       peer_seen (session, message->peer);
+      if (peer)
+        qp_peer_signaling_returned (peer);
       break;
     case QP_MESSAGE_PEER_LEFT:
       if ((peer = find_peer (session, message->id)))

@@ -157,6 +157,17 @@ get_mtu (Side *side)
   return mtu;
 }
 
+static guint
+count_packets (Side *side)
+{
+  guint packets;
+
+  g_mutex_lock (&side->lock);
+  packets = side->packets;
+  g_mutex_unlock (&side->lock);
+  return packets;
+}
+
 /* The network becomes narrower under a call that is up: packets shrink, and
  * the call goes on. */
 static void
@@ -193,7 +204,7 @@ narrow (QpMapping mapping)
     g_usleep (20 * 1000);
   }
   g_assert_cmpuint (get_mtu (&camera), ==, 1200);
-  before = viewer.packets;
+  before = count_packets (&viewer);
   for (; frame < 100; frame++) {
     side_push_frame (track, frame, 10, 1400);
     g_usleep (20 * 1000);
@@ -201,7 +212,8 @@ narrow (QpMapping mapping)
   SIDE_WAIT_FOR (&viewer, viewer.packets >= before + 190);
   if (mapping != QP_MAPPING_DATAGRAM)
     SIDE_WAIT_FOR (&viewer, viewer.packets == frame * 10);
-  g_test_message ("%u of %u packets arrived", viewer.packets, frame * 10);
+  g_test_message ("%u of %u packets arrived", count_packets (&viewer),
+      frame * 10);
   g_assert_cmpuint (viewer.removed, ==, 0);
   qp_session_leave (viewer.member);
   qp_session_leave (camera.member);
