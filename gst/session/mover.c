@@ -9,6 +9,8 @@
 
 /* How exact liveness is. */
 #define TICK_MS 10
+/* A path that is silent, with no other known, may yet speak up. */
+#define HOPE_US (100 * 1000)
 /* Without any path for so long, people are told. */
 #define CUT_US (1 * G_USEC_PER_SEC)
 /* The peer sends elsewhere and nothing comes on the path in use: longer than
@@ -57,6 +59,7 @@ struct _QpMover {
   int moved_from;          /* the first packet on the new path is awaited; -1 */
   gint64 gap_from_us, last_gap_us;
   gint64 homeless_us; /* HOMELESS: since */
+  gboolean told_lost; /* of the path in use */
   gboolean cut;
 };
 
@@ -127,6 +130,15 @@ set_cause (QpMover *mover, const char *cause)
   mover->cause = g_strdup (cause);
 }
 
+static void
+tell_lost (QpMover *mover, const char *cause)
+{
+  if (mover->told_lost)
+    return;
+  mover->told_lost = TRUE;
+  mover->callbacks.lost (mover->active, cause, mover->user);
+}
+
 /* The path in use does not work (any more). */
 static void
 leave_path (QpMover *mover, const char *cause, gboolean at_once)
@@ -136,9 +148,9 @@ leave_path (QpMover *mover, const char *cause, gboolean at_once)
   set_cause (mover, cause);
   if (best < 0) {
     set_state (mover, QP_MOVER_HOMELESS, cause);
-    qp_paths_renew (mover->paths);
     return;
   }
+  tell_lost (mover, cause);
   if (mover->client) {
     move (mover, (guint) best,
         at_once && !qp_paths_is_doubted (mover->paths, (guint) best));
@@ -168,7 +180,6 @@ doubt (QpMover *mover, gint64 now)
       (now - mover->liveness.waiting_since_us) / 1000.0,
       (now - mover->heard_us) / 1000.0);
   qp_paths_doubt (mover->paths, mover->active);
-  mover->callbacks.lost (mover->active, "silence", mover->user);
   qp_liveness_init (&mover->liveness);
   leave_path (mover, "silence", deaf);
 }
@@ -204,9 +215,15 @@ seek_home (QpMover *mover, gint64 now)
     leave_path (mover, mover->cause, TRUE);
     return;
   }
-  qp_paths_renew (mover->paths);
-  if (now - mover->homeless_us > CUT_US)
+  /* With nowhere to go, a pause of the machine's or the peer's is no reason to
+   * build new paths; a network that is gone is. */
+  if (!qp_paths_is_usable (mover->paths, mover->active) ||
+      now - mover->homeless_us > HOPE_US)
+    qp_paths_renew (mover->paths);
+  if (now - mover->homeless_us > CUT_US) {
+    tell_lost (mover, mover->cause);
     set_cut (mover, TRUE);
+  }
 }
 
 static gboolean
@@ -270,6 +287,7 @@ qp_mover_receive (QpMover *mover, guint path)
     mover->heard_us = now;
     if (mover->state == QP_MOVER_HOMELESS) {
       set_state (mover, QP_MOVER_SETTLED, "the path works again");
+      mover->told_lost = FALSE;
       qp_liveness_init (&mover->liveness);
     }
     set_cut (mover, FALSE);
@@ -319,7 +337,7 @@ qp_mover_path_lost (QpMover *mover, guint path, const char *cause)
   }
   if (path != mover->active)
     return;
-  mover->callbacks.lost (path, cause, mover->user);
+  tell_lost (mover, cause);
   leave_path (mover, cause, TRUE);
 }
 
@@ -353,6 +371,7 @@ qp_mover_path_changed (QpMover *mover, guint path)
   if (!mover->client && mover->detour < 0)
     qp_paths_doubt (mover->paths, mover->active);
   mover->active = path;
+  mover->told_lost = FALSE;
   mover->detour = -1;
   mover->heard_us = mover->moved_us = g_get_monotonic_time ();
   mover->patient_until_us = mover->heard_us + PATIENCE_US;
