@@ -197,6 +197,21 @@ victims_get_path (Side *side, char *out, gsize size)
   g_strlcpy (out, address ? address : "", size);
 }
 
+/* What both sides were told so far, and warned of. */
+static void
+count_told (Victims *victims, guint *warnings, guint *messages)
+{
+  Side *sides[] = { &victims->camera, &victims->viewer };
+
+  *warnings = *messages = 0;
+  for (guint i = 0; i < G_N_ELEMENTS (sides); i++) {
+    g_mutex_lock (&sides[i]->lock);
+    *warnings += sides[i]->warnings;
+    *messages += sides[i]->messages;
+    g_mutex_unlock (&sides[i]->lock);
+  }
+}
+
 void
 victims_mark (Victims *victims)
 {
@@ -209,8 +224,7 @@ victims_mark (Victims *victims)
   victims->viewer_cpu = cpu_time (&victims->viewer);
   victims->heap = victims->peak_heap = hostile_heap_size ();
   victims->fds = victims->peak_fds = count_fds ();
-  victims->warnings = victims->camera.warnings + victims->viewer.warnings;
-  victims->messages = victims->camera.messages + victims->viewer.messages;
+  count_told (victims, &victims->warnings, &victims->messages);
 }
 
 void
@@ -263,13 +277,13 @@ check_cost (Victims *victims, const Cost *cost)
   gint64 wall = g_get_monotonic_time () - victims->marked_us;
   gint64 camera = cpu_time (&victims->camera) - victims->camera_cpu;
   gint64 viewer = cpu_time (&victims->viewer) - victims->viewer_cpu;
-  guint warnings = victims->camera.warnings + victims->viewer.warnings -
-      victims->warnings;
-  guint messages = victims->camera.messages + victims->viewer.messages -
-      victims->messages;
+  guint warnings, messages;
   gsize heap = victims->peak_heap - victims->heap;
   guint fds = victims->peak_fds - victims->fds;
 
+  count_told (victims, &warnings, &messages);
+  warnings -= victims->warnings;
+  messages -= victims->messages;
   g_test_message ("%.1f s, CPU %.0f %% and %.0f %%, heap +%.1f MiB, "
                   "%u descriptors, %u warnings, %u messages",
       wall / 1e6, 100.0 * camera / wall, 100.0 * viewer / wall,
