@@ -556,7 +556,8 @@ handle_offer (QpPaths *paths, const QpMessage *offer)
     return;
   why = judge_offer (paths, offer);
   if (why) {
-    GST_WARNING ("%s: the offer of path %u is refused: %s", paths->name,
+    /* Anybody on the way may send those, as many as they like. */
+    GST_INFO ("%s: the offer of path %u is refused: %s", paths->name,
         offer->path, why);
     return;
   }
@@ -590,7 +591,7 @@ handle_candidate (QpPaths *paths, const QpMessage *message)
     qp_path_remote_gathering_done (entry->path);
   else if (!qp_path_add_remote_candidate (entry->path, message->candidate,
                &error))
-    GST_WARNING ("%s: candidate ignored: %s", paths->name, error->message);
+    GST_INFO ("%s: candidate ignored: %s", paths->name, error->message);
 }
 
 void

@@ -403,6 +403,36 @@ test_setup (void)
   scene_end (&scene, &cost);
 }
 
+/* Further paths: without the connection's key nobody can offer one. */
+static void
+test_paths (void)
+{
+  const Cost cost = { .fds = 4, .messages = 4, .warnings = 0 };
+  Scene scene = { 0 };
+
+  scene_start (&scene);
+  for (guint i = 0; i < 200; i++) {
+    QpMessage *offer = qp_message_new (i % 2 ? QP_MESSAGE_PATH_OFFER
+                                             : QP_MESSAGE_PATH_ANSWER);
+    QpMessage *candidate = new_candidate (scene.call,
+        "candidate:1 1 udp 2130706431 ::1 9 typ host");
+
+    offer->call = g_strdup (scene.call);
+    offer->path = candidate->path = i % 20;
+    offer->ufrag = g_strdup ("abcd");
+    offer->mac = i % 3 ? g_strnfill (64, 'a') : NULL;
+    forge (scene.camera, scene.viewer_id, qp_message_copy (offer));
+    forge (scene.viewer, scene.camera_id, offer);
+    forge (scene.camera, scene.viewer_id, qp_message_copy (candidate));
+    forge (scene.viewer, scene.camera_id, candidate);
+    if (i % 10 == 0) {
+      run_for (10);
+      victims_watch (&scene.victims);
+    }
+  }
+  scene_end (&scene, &cost);
+}
+
 /* New calls in the viewer's name: under another fingerprint they are refused,
  * under the viewer's own they come to nothing for want of its key. */
 static void
@@ -666,6 +696,7 @@ main (int argc, char **argv)
   hostile_init (&argc, &argv);
   g_test_add_func ("/hostile-server/membership", test_membership);
   g_test_add_func ("/hostile-server/setup", test_setup);
+  g_test_add_func ("/hostile-server/paths", test_paths);
   g_test_add_func ("/hostile-server/offers", test_offers);
   g_test_add_func ("/hostile-server/strangers", test_strangers);
   g_test_add_func ("/hostile-server/candidates", test_candidates);
