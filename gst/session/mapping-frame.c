@@ -138,8 +138,8 @@ is_sent (QpOutFlow *flow, const Frame *frame)
       qp_quic_get_unsent (flow->sender->quic, frame->stream) == 0;
 }
 
-/* Frames behind a lost one cannot be decoded up to the next keyframe: those that
- * have not begun to go out only take its place. */
+/* Frames behind a lost one cannot be decoded up to the next keyframe: what is
+ * not sent yet of them would only take its place on the wire. */
 static void
 after_loss (QpOutFlow *flow, guint lost)
 {
@@ -148,7 +148,7 @@ after_loss (QpOutFlow *flow, guint lost)
   while (link && flow->has_deltas && !((Frame *) link->data)->key) {
     GList *following = link->next;
 
-    if (((Frame *) link->data)->stream < 0) {
+    if (!is_sent (flow, link->data)) {
       cancel (flow, link);
       lost++;
     }
