@@ -124,6 +124,7 @@ on_acked (ngtcp2_conn *conn, int64_t id, uint64_t offset, uint64_t size,
   QpQuic *quic = user;
 
   quic->last_ack_us = g_get_monotonic_time ();
+  quic->acked = TRUE;
   if (stream_user != NULL)
     qp_stream_acked (quic, stream_user, offset + size);
   return 0;
@@ -132,7 +133,10 @@ on_acked (ngtcp2_conn *conn, int64_t id, uint64_t offset, uint64_t size,
 static int
 on_acked_datagram (ngtcp2_conn *conn, uint64_t id, void *user)
 {
-  ((QpQuic *) user)->last_ack_us = g_get_monotonic_time ();
+  QpQuic *quic = user;
+
+  quic->last_ack_us = g_get_monotonic_time ();
+  quic->acked = TRUE;
   return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "quic/black-hole.h"
 #include "quic/connection.h"
+#include "quic/flight-limit.h"
 #include "quic/qlog.h"
 #include "quic/ring.h"
 #include "quic/tls.h"
@@ -210,6 +211,11 @@ struct _QpQuic {
   QpRing batches; /* of QpBatch: what of them is not sent yet */
   gboolean blocked; /* `send` said AGAIN; ends with qp_quic_writable() */
   gboolean credit_exhausted; /* the peer's connection credit, in this flush */
+
+  /* Of the path in use. */
+  QpFlightLimit flight;
+  gboolean acked;      /* something was, since `flight` heard of it */
+  guint64 flight_room; /* bytes that it leaves to the packets being made */
 
   /* Tail probes (tail.c). */
   guint burst;           /* packets since all had been sent */

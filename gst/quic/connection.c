@@ -499,7 +499,7 @@ qp_quic_get_info (QpQuic *quic, QpQuicInfo *info)
     info->min_rtt_us = conn_info.min_rtt / NGTCP2_MICROSECONDS;
   info->latest_rtt_us = conn_info.latest_rtt / NGTCP2_MICROSECONDS;
   info->rttvar_us = conn_info.rttvar / NGTCP2_MICROSECONDS;
-  info->cwnd = conn_info.cwnd;
+  info->cwnd = MIN (conn_info.cwnd, quic->flight.limit);
   info->bytes_in_flight = conn_info.bytes_in_flight;
   info->bytes_sent = conn_info.bytes_sent;
   info->bytes_received = conn_info.bytes_recv;

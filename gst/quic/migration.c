@@ -79,6 +79,7 @@ qp_quic_track_path (QpQuic *quic)
   quic->path = number;
   quic->migrations++;
   qp_quic_restart_search (quic);
+  qp_flight_limit_reset (&quic->flight);
   event.path = number;
   qp_quic_add_event (quic, &event);
 }

@@ -96,7 +96,8 @@ write_stream (QpQuic *quic, Packet *packet, QpStream *stream)
 }
 
 /* What is urgent goes first, then datagrams, whose owner wants them now or
- * never, then media on streams. */
+ * never, then media on streams. Sound is not held back where a queue in the
+ * network holds the rest. */
 static WriteStep
 write_next (QpQuic *quic, Packet *packet)
 {
@@ -108,11 +109,12 @@ write_next (QpQuic *quic, Packet *packet)
         QP_PRIORITY_CONTROL);
   if (stream != NULL)
     return write_stream (quic, packet, stream);
-  datagram = qp_quic_next_datagram (quic);
+  datagram = quic->flight_room > 0 ? qp_quic_next_datagram (quic) : NULL;
   if (datagram != NULL)
     return write_datagram (quic, packet, datagram);
   if (!quic->credit_exhausted)
-    stream = qp_quic_next_stream (quic, QP_PRIORITY_AUDIO, QP_PRIORITY_VIDEO);
+    stream = qp_quic_next_stream (quic, QP_PRIORITY_AUDIO,
+        quic->flight_room > 0 ? QP_PRIORITY_VIDEO : QP_PRIORITY_AUDIO);
   if (stream != NULL)
     return write_stream (quic, packet, stream);
   /* Nothing of ours (any more): ngtcp2's own frames, and the end of a packet
@@ -175,6 +177,31 @@ burst_size (QpQuic *quic, gsize payload)
   return MIN (MAX (quantum, 10 * payload), QP_QUIC_BATCH_SIZE);
 }
 
+/* Asks how much may be in flight besides what is. */
+static void
+update_flight (QpQuic *quic, ngtcp2_tstamp now)
+{
+  ngtcp2_conn_info info;
+  guint64 before = quic->flight.limit;
+
+  ngtcp2_conn_get_conn_info (quic->conn, &info);
+  if (quic->acked) {
+    quic->acked = FALSE;
+    qp_flight_limit_update (&quic->flight, info.latest_rtt,
+        info.bytes_sent - info.bytes_in_flight - info.bytes_lost,
+        info.bytes_in_flight, now);
+    if (quic->flight.limit < before)
+      QUIC_DEBUG (quic,
+          "a round trip of %" G_GUINT64_FORMAT " ms, at best %" G_GUINT64_FORMAT
+          ": %" G_GUINT64_FORMAT " bytes may be in flight",
+          (guint64) (info.latest_rtt / NGTCP2_MILLISECONDS),
+          (guint64) (quic->flight.base / NGTCP2_MILLISECONDS),
+          quic->flight.limit);
+  }
+  quic->flight_room = qp_flight_limit_get_room (&quic->flight,
+      info.bytes_in_flight, now);
+}
+
 /* Fills the buffer. Returns the bytes in it; 0 if there is nothing to send now
  * or the connection has come to its end. */
 static gsize
@@ -187,6 +214,7 @@ fill_batches (QpQuic *quic, ngtcp2_tstamp now)
   gsize filled = 0, large = 0, probe = 0;
   gssize result = 0;
 
+  update_flight (quic, now);
   quic->drained = FALSE;
   quic->inside = TRUE;
   /* What is more than one batch would make a second, of one datagram. */
@@ -202,6 +230,7 @@ fill_batches (QpQuic *quic, ngtcp2_tstamp now)
         qp_virtual_path_get_number (&storage.path));
     filled += (gsize) result;
     quic->burst++;
+    quic->flight_room -= MIN (quic->flight_room, (gsize) result);
     if (result > QP_BASE_PAYLOAD)
       large += (gsize) result;
     if ((gsize) result > payload)

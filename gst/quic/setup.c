@@ -125,6 +125,7 @@ finish_conn (QpQuic *quic, int result, GError **error)
   ngtcp2_conn_set_tls_native_handle (quic->conn, qp_tls_get_handle (quic->tls));
   qp_quic_set_keep_alive (quic);
   qp_quic_restart_search (quic);
+  qp_flight_limit_reset (&quic->flight);
   return TRUE;
 }
 
