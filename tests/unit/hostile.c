@@ -13,7 +13,7 @@
 
 /* On a machine whose cores are taken away now and then. The sanitizer makes a
  * NiceAgent cost a hundred times as much. */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define MEDIAN_US (500 * 1000)
 #define LATEST_US ((gint64) 15 * G_USEC_PER_SEC)
 #define CPU_PERCENT 99
@@ -25,7 +25,7 @@
 
 #define SPARE_FDS 4
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 size_t __sanitizer_get_current_allocated_bytes (void);
 #endif
 
@@ -82,7 +82,7 @@ hostile_server_new (void)
 gsize
 hostile_heap_size (void)
 {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return __sanitizer_get_current_allocated_bytes ();
 #else
   struct mallinfo2 info = mallinfo2 ();

@@ -537,6 +537,7 @@ test_media_churn (void)
   Victims victims;
   gint64 start, most;
   Side all;
+  guint added;
 
   victims_start_at (&victims, port);
   victims_mark (&victims);
@@ -577,9 +578,12 @@ test_media_churn (void)
   run_for (300);
   /* Ten at once, then five a second. */
   most = 10 + 5 * (g_get_monotonic_time () - start) / G_USEC_PER_SEC + 1;
-  g_test_message ("%u tracks, %d descriptions", all.added, (int) most);
-  g_assert_cmpuint (all.added, >, 60);
-  g_assert_cmpuint (all.added, <=, 1 + 60 * most);
+  g_mutex_lock (&all.lock);
+  added = all.added;
+  g_mutex_unlock (&all.lock);
+  g_test_message ("%u tracks, %d descriptions", added, (int) most);
+  g_assert_cmpuint (added, >, 60);
+  g_assert_cmpuint (added, <=, 1 + 60 * most);
   g_assert_false (rogue.closed);
   rogue_leave (&rogue);
   qp_session_leave (all.member);

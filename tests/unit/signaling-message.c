@@ -366,7 +366,9 @@ test_many (void)
   g_string_append (json, "0]}");
   g_assert_null (qp_message_parse (json->str, json->len, &error));
   g_assert_error (error, QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_NO_TYPE);
-  g_assert_cmpint (g_get_monotonic_time () - start, <, G_USEC_PER_SEC);
+  /* A thousandth of that is what it takes; a reader that is quadratic in the
+   * number of values takes minutes. */
+  g_assert_cmpint (g_get_monotonic_time () - start, <, 20 * G_USEC_PER_SEC);
 }
 
 static void
