@@ -40,6 +40,8 @@ typedef struct {
   gint64 heard;      /* when anything last came from it */
   gint64 abort_at;   /* when it is cut off; G_MAXINT64 while it is open */
   gboolean too_slow; /* its queue ran over; the next tick drops it */
+  gboolean broken;   /* while the hub was sending: on_settle() tells it */
+  gboolean closed;   /* likewise, and there is no more to come */
 } Client;
 
 struct _QpSignalingServer {
@@ -53,6 +55,8 @@ struct _QpSignalingServer {
   guint keepalive_seconds;
   guint max_queue_bytes;
   GSource *tick;
+  guint sending;   /* depth of calls out of the hub, which is not reentrant */
+  GSource *settle; /* on_settle() is to run */
   void (*log) (const char *line, gpointer user_data);
   gpointer user_data;
 
@@ -117,6 +121,65 @@ on_pong (SoupWebsocketConnection *websocket, GBytes *message, Client *client)
   client->heard = g_get_monotonic_time ();
 }
 
+static void
+clear_source (GSource **source)
+{
+  if (!*source)
+    return;
+  g_source_destroy (*source);
+  g_source_unref (*source);
+  *source = NULL;
+}
+
+/* Tells the hub what broke while it was sending. */
+static gboolean
+on_settle (gpointer user_data)
+{
+  QpSignalingServer *server = user_data;
+  gint64 now = g_get_monotonic_time ();
+  GHashTableIter iter;
+  gpointer value;
+
+  clear_source (&server->settle);
+  /* What breaks meanwhile waits for another turn, so that nothing is removed
+   * behind the iterator's back. */
+  server->sending++;
+  g_hash_table_iter_init (&iter, server->clients);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    Client *client = value;
+    gboolean closed = client->closed;
+
+    if (!client->broken)
+      continue;
+    client->broken = FALSE;
+    qp_hub_disconnected (server->hub, client->number, now);
+    if (closed)
+      g_hash_table_iter_remove (&iter);
+  }
+  server->sending--;
+  return G_SOURCE_REMOVE;
+}
+
+/* Sending finds out that a connection is broken, and libsoup says so in the
+ * middle of it: neither the hub nor the outbox is ready to lose it then. */
+static gboolean
+settle_later (Client *client, gboolean closed)
+{
+  QpSignalingServer *server = client->server;
+
+  if (server->sending == 0)
+    return FALSE;
+  client->broken = TRUE;
+  client->closed |= closed;
+  if (!server->settle) {
+    server->settle = g_idle_source_new ();
+    g_source_set_priority (server->settle, G_PRIORITY_HIGH);
+    g_source_set_callback (server->settle, on_settle, server, NULL);
+    g_source_attach (server->settle, g_main_context_get_thread_default ());
+  }
+  return TRUE;
+}
+
 /* As soon as a connection breaks or begins to close, what is meant for its
  * member shall wait in the mailbox. */
 static void
@@ -125,7 +188,8 @@ on_state (SoupWebsocketConnection *websocket, GParamSpec *property,
 {
   if (client->abort_at == G_MAXINT64 &&
       soup_websocket_connection_get_state (websocket) !=
-          SOUP_WEBSOCKET_STATE_OPEN)
+          SOUP_WEBSOCKET_STATE_OPEN &&
+      !settle_later (client, FALSE))
     qp_hub_disconnected (client->server->hub, client->number,
         g_get_monotonic_time ());
 }
@@ -135,6 +199,8 @@ on_closed (SoupWebsocketConnection *websocket, Client *client)
 {
   QpSignalingServer *server = client->server;
 
+  if (settle_later (client, TRUE))
+    return;
   qp_hub_disconnected (server->hub, client->number, g_get_monotonic_time ());
   g_hash_table_remove (server->clients, &client->number);
 }
@@ -230,8 +296,11 @@ hub_send (guint64 number, const char *text, gsize size, gpointer user_data)
   Client *client = g_hash_table_lookup (server->clients, &number);
 
   /* The hub is in the middle of something: the tick tells it. */
-  if (client && !client->too_slow)
-    client->too_slow = !qp_outbox_send (client->outbox, text, size);
+  if (!client || client->too_slow)
+    return;
+  server->sending++;
+  client->too_slow = !qp_outbox_send (client->outbox, text, size);
+  server->sending--;
 }
 
 static void
@@ -243,7 +312,9 @@ hub_close (guint64 number, guint code, const char *reason, gpointer user_data)
   if (!client)
     return;
   client->abort_at = g_get_monotonic_time () + CLOSE_TIMEOUT;
+  server->sending++;
   qp_outbox_close (client->outbox, code, reason);
+  server->sending--;
 }
 
 static void
@@ -312,10 +383,7 @@ on_tick (gpointer user_data)
 static void
 start_tick (QpSignalingServer *server, guint interval_ms)
 {
-  if (server->tick) {
-    g_source_destroy (server->tick);
-    g_source_unref (server->tick);
-  }
+  clear_source (&server->tick);
   server->tick = g_timeout_source_new (interval_ms);
   g_source_set_callback (server->tick, on_tick, server, NULL);
   g_source_attach (server->tick, g_main_context_get_thread_default ());
@@ -503,10 +571,7 @@ qp_signaling_server_free (QpSignalingServer *server)
 {
   if (!server)
     return;
-  if (server->tick) {
-    g_source_destroy (server->tick);
-    g_source_unref (server->tick);
-  }
+  clear_source (&server->tick);
   if (server->soup) {
     soup_server_disconnect (server->soup);
     soup_server_remove_handler (server->soup, "/");
@@ -514,6 +579,7 @@ qp_signaling_server_free (QpSignalingServer *server)
   }
   g_hash_table_unref (server->clients);
   qp_listener_free (server->listener);
+  clear_source (&server->settle);
   qp_hub_free (server->hub);
   g_free (server->address);
   g_free (server);
