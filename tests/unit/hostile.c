@@ -23,7 +23,7 @@
 #define CPU_PERCENT 75
 #endif
 
-#define SPARE_FDS 4
+#define SPARE_FDS 16
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 size_t __sanitizer_get_current_allocated_bytes (void);
