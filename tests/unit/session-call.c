@@ -180,7 +180,7 @@ narrow (QpMapping mapping)
   QpTrackConfig track_config = { .mid = "sink_0", .mapping = mapping };
   Side camera, viewer;
   QpTrack *track;
-  guint frame, before;
+  guint frame, end, before;
 
   if (!own_namespace || !set_loopback_mtu (1500)) {
     g_test_skip ("needs a network namespace of its own");
@@ -193,19 +193,23 @@ narrow (QpMapping mapping)
   qp_track_set_caps (track, caps);
   side_join (&viewer, client, FALSE);
   SIDE_WAIT_FOR (&viewer, viewer.added == 1);
-  for (frame = 0; frame < 30; frame++) {
+  /* How long the search takes depends on how busy the machine is. */
+  for (frame = 0; frame < 30 || (frame < 500 && get_mtu (&camera) < 1452);
+       frame++) {
     side_push_frame (track, frame, 10, 1400);
     g_usleep (20 * 1000);
   }
   g_assert_cmpuint (get_mtu (&camera), ==, 1452);
   g_assert_true (set_loopback_mtu (1300));
-  for (; frame < 80; frame++) {
+  for (end = frame + 50;
+       frame < end || (frame < end + 500 && get_mtu (&camera) > 1200);
+       frame++) {
     side_push_frame (track, frame, 10, 1400);
     g_usleep (20 * 1000);
   }
   g_assert_cmpuint (get_mtu (&camera), ==, 1200);
   before = count_packets (&viewer);
-  for (; frame < 100; frame++) {
+  for (end = frame + 20; frame < end; frame++) {
     side_push_frame (track, frame, 10, 1400);
     g_usleep (20 * 1000);
   }
