@@ -90,7 +90,8 @@ hub_world_say (HubWorld *world, guint connection, const char *text)
 }
 
 void
-hub_world_join (HubWorld *world, guint connection, guint token, const char *more)
+hub_world_join (HubWorld *world, guint connection, guint token,
+    const char *more)
 {
   g_autofree char *text = g_strdup_printf (
       "{\"type\":\"join\",\"version\":1,\"token\":\"%s\",\"produces\":true,"
@@ -139,7 +140,8 @@ hub_world_skip (HubWorld *world, guint connection, QpMessageType type)
 void
 hub_world_assert_error (HubWorld *world, guint connection, const char *code)
 {
-  g_autoptr (QpMessage) message = hub_world_next (world, connection, QP_MESSAGE_ERROR);
+  g_autoptr (QpMessage)
+      message = hub_world_next (world, connection, QP_MESSAGE_ERROR);
 
   g_assert_cmpstr (message->code, ==, code);
   g_assert_cmpuint (strlen (message->text), >, 10);

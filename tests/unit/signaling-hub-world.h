@@ -24,13 +24,17 @@ void hub_world_init (HubWorld *world, QpHubConfig config);
 void hub_world_clear (HubWorld *world);
 void hub_world_connect (HubWorld *world, guint connection, const char *path);
 void hub_world_say (HubWorld *world, guint connection, const char *text);
-void hub_world_join (HubWorld *world, guint connection, guint token, const char *more);
-void hub_world_connect_and_join (HubWorld *world, guint connection, guint token);
+void hub_world_join (HubWorld *world, guint connection, guint token,
+    const char *more);
+void hub_world_connect_and_join (HubWorld *world, guint connection,
+    guint token);
 char *hub_world_id_of (guint token);
 /* (transfer full): the next message to @connection, which must be of @type. */
-QpMessage *hub_world_next (HubWorld *world, guint connection, QpMessageType type);
+QpMessage *hub_world_next (HubWorld *world, guint connection,
+    QpMessageType type);
 void hub_world_skip (HubWorld *world, guint connection, QpMessageType type);
-void hub_world_assert_error (HubWorld *world, guint connection, const char *code);
+void hub_world_assert_error (HubWorld *world, guint connection,
+    const char *code);
 void hub_world_assert_silence (HubWorld *world);
 /* Forgets what was said so far. */
 void hub_world_hush (HubWorld *world);
