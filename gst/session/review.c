@@ -245,7 +245,6 @@ review_state (QpSession *session)
     connected |= state == QP_CALL_CONNECTED && !qp_peer_is_cut (peer);
     connecting |= state > QP_CALL_NEW && state < QP_CALL_CONNECTED;
   }
-  session->was_connected |= connected;
   /* A producer that cannot be reached has not left. */
   watch_producer (session, connected || cut);
   watch_disconnection (session, connected);
@@ -305,10 +304,9 @@ on_review (gpointer data)
 void
 qp_session_connected (QpSession *session)
 {
-  if (session->state == QP_SESSION_FAILED)
-    return;
   session->was_connected = TRUE;
-  qp_session_set_state (session, QP_SESSION_CONNECTED, NULL);
+  if (session->state != QP_SESSION_FAILED)
+    qp_session_set_state (session, QP_SESSION_CONNECTED, NULL);
 }
 
 /* From an idle: whoever asks may be in the middle of a peer's own change. */

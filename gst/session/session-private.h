@@ -68,8 +68,8 @@ struct _QpSession {
   char *token;               /* signaling; secret */
   QpSignalingServer *server; /* run-signaling-server */
   QpSignalingClient *client;
-  gboolean was_connected;
-  GError *last_error; /* of a call, for the connect timeout */
+  gboolean was_connected; /* ever; qp_session_connected() alone sets it */
+  GError *last_error;     /* of a call, for the connect timeout */
 
   GPtrArray *peers;   /* of QpPeer* (owned), in order of arrival */
   QpPeer *selected;   /* consumer: the one that is played; NULL: none yet */
