@@ -65,9 +65,9 @@ class Peer:
   """A pipeline on a host."""
 
   def __init__(self, host, name, pipeline, counts=(), dumps=None, rtp=None, plug=None,
-               keep=False, wait=False, env=None):
+               arrivals=None, keep=False, wait=False, env=None):
     """counts: pads ELEMENT.PAD; dumps, rtp: {pad: path}; plug:
-    ELEMENT=DESCRIPTION; see pipe-probe.c."""
+    ELEMENT=DESCRIPTION; arrivals: a path; see pipe-probe.c."""
     prepare_registry()
     args = [program('pipe-probe', 'tests/net')]
     for pad in counts:
@@ -77,6 +77,7 @@ class Peer:
     for pad, path in (rtp or {}).items():
       args += ['--rtp', '%s=%s' % (pad, path)]
     args += ['--plug', plug] if plug else []
+    args += ['--arrivals', arrivals] if arrivals else []
     args += ['--keep'] * keep + ['--wait'] * wait
     self.name = name
     self.process = host.spawn(name, args + [pipeline], env=dict(environment(), **(env or {})))
@@ -197,7 +198,7 @@ def viewer(network, name='viewer', host=None, room='door', uri=None, decode=True
   return Peer(host, name, pipeline, counts=['in.sink', 'out.sink'], **probe)
 
 
-PROBE_SETTINGS = ('dumps', 'rtp', 'keep', 'wait', 'env')
+PROBE_SETTINGS = ('dumps', 'rtp', 'arrivals', 'keep', 'wait', 'env')
 
 
 def probe_settings(settings):

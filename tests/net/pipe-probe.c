@@ -29,6 +29,7 @@
 #include "tests/net/probe-plug.h"
 #include "tests/net/probe-tap.h"
 
+#include <errno.h>
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@ typedef struct {
   GstElement *pipeline;
   GPtrArray *taps; /* of ProbeTap, owned */
   ProbePlug *plug; /* NULL without --plug */
+  FILE *arrivals;  /* NULL without --arrivals */
   gboolean keep;
   int code;
 } Probe;
@@ -47,6 +49,7 @@ static char **count_specs;
 static char **data_specs;
 static char **rtp_specs;
 static char *plug_spec;
+static char *arrivals_path;
 static gboolean keep;
 static gboolean wait_for_play;
 static char **words;
@@ -61,6 +64,10 @@ static const GOptionEntry options[] = {
   { "plug", 0, 0, G_OPTION_ARG_STRING, &plug_spec,
       "Link this to each pad that the element adds, and count in its sink",
       "ELEMENT=DESCRIPTION" },
+  { "arrivals", 0, 0, G_OPTION_ARG_FILENAME, &arrivals_path,
+      "Write when each RTP packet left the transport, before any jitter "
+      "buffer, to FILE",
+      "FILE" },
   { "keep", 0, 0, G_OPTION_ARG_NONE, &keep,
       "Neither an error nor EOS ends the program", NULL },
   { "wait", 0, 0, G_OPTION_ARG_NONE, &wait_for_play,
@@ -357,6 +364,35 @@ add_taps (Probe *probe, char **specs, ProbeTapKind kind, GError **error)
   return TRUE;
 }
 
+/* The transport thread, or whichever adds the element. */
+static void
+on_element_added (GstBin *bin, GstBin *sub_bin, GstElement *element,
+    gpointer file)
+{
+  g_autoptr (GstPad) pad = NULL;
+
+  if (!g_str_equal (G_OBJECT_TYPE_NAME (element), "GstQuicP2PPacketSrc") ||
+      !g_str_has_prefix (GST_OBJECT_NAME (element), "rtp_"))
+    return;
+  pad = gst_element_get_static_pad (element, "src");
+  probe_tap_record_arrivals (pad, file);
+}
+
+static gboolean
+watch_arrivals (Probe *probe, GError **error)
+{
+  probe->arrivals = fopen (arrivals_path, "wb");
+  if (!probe->arrivals) {
+    g_set_error (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_WRITE,
+        "cannot write '%s': %s", arrivals_path, g_strerror (errno));
+    return FALSE;
+  }
+  setvbuf (probe->arrivals, NULL, _IONBF, 0);
+  g_signal_connect (probe->pipeline, "deep-element-added",
+      G_CALLBACK (on_element_added), probe->arrivals);
+  return TRUE;
+}
+
 static gboolean
 build (Probe *probe, GError **error)
 {
@@ -377,6 +413,8 @@ build (Probe *probe, GError **error)
     if (!probe->plug)
       return FALSE;
   }
+  if (arrivals_path && !watch_arrivals (probe, error))
+    return FALSE;
   return add_taps (probe, count_specs, PROBE_TAP_COUNT, error) &&
       add_taps (probe, data_specs, PROBE_TAP_DATA, error) &&
       add_taps (probe, rtp_specs, PROBE_TAP_RTP, error);
@@ -434,11 +472,14 @@ main (int argc, char **argv)
   g_ptr_array_unref (probe.taps);
   g_clear_pointer (&probe.plug, probe_plug_free);
   g_clear_object (&probe.pipeline);
+  if (probe.arrivals)
+    fclose (probe.arrivals);
   g_main_loop_unref (probe.loop);
   g_strfreev (count_specs);
   g_strfreev (data_specs);
   g_strfreev (rtp_specs);
   g_free (plug_spec);
+  g_free (arrivals_path);
   g_strfreev (words);
   gst_deinit ();
   return probe.code;

@@ -46,18 +46,20 @@ record_data (ProbeTap *tap, GstBuffer *buffer)
   gst_buffer_unmap (buffer, &map);
 }
 
+/* One write a packet: several threads may share the file. */
 static void
-record_rtp (ProbeTap *tap, GstBuffer *buffer, gint64 now)
+record_rtp (FILE *file, GstBuffer *buffer, gint64 now)
 {
-  guint8 header[12];
+  guint8 header[12], record[22];
 
   if (gst_buffer_extract (buffer, 0, header, sizeof header) != sizeof header)
     return;
-  write_number (tap->file, (guint64) now, 8);
-  write_number (tap->file, GST_READ_UINT16_BE (header + 2), 2);
-  write_number (tap->file, GST_READ_UINT32_BE (header + 4), 4);
-  write_number (tap->file, GST_READ_UINT32_BE (header + 8), 4);
-  write_number (tap->file, gst_buffer_get_size (buffer), 4);
+  GST_WRITE_UINT64_LE (record, (guint64) now);
+  GST_WRITE_UINT16_LE (record + 8, GST_READ_UINT16_BE (header + 2));
+  GST_WRITE_UINT32_LE (record + 10, GST_READ_UINT32_BE (header + 4));
+  GST_WRITE_UINT32_LE (record + 14, GST_READ_UINT32_BE (header + 8));
+  GST_WRITE_UINT32_LE (record + 18, (guint32) gst_buffer_get_size (buffer));
+  fwrite (record, sizeof record, 1, file);
 }
 
 static void
@@ -81,7 +83,7 @@ count_buffer (ProbeTap *tap, GstBuffer *buffer, gint64 now)
   if (tap->kind == PROBE_TAP_DATA)
     record_data (tap, buffer);
   else if (tap->kind == PROBE_TAP_RTP)
-    record_rtp (tap, buffer, now);
+    record_rtp (tap->file, buffer, now);
 }
 
 static GstPadProbeReturn
@@ -99,6 +101,30 @@ on_data (GstPad *pad, GstPadProbeInfo *info, gpointer user)
     count_buffer (tap, GST_PAD_PROBE_INFO_BUFFER (info), now);
   }
   return GST_PAD_PROBE_OK;
+}
+
+static GstPadProbeReturn
+on_arrival (GstPad *pad, GstPadProbeInfo *info, gpointer file)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (info->type & GST_PAD_PROBE_TYPE_BUFFER_LIST) {
+    GstBufferList *list = GST_PAD_PROBE_INFO_BUFFER_LIST (info);
+
+    for (guint i = 0; i < gst_buffer_list_length (list); i++)
+      record_rtp (file, gst_buffer_list_get (list, i), now);
+  } else {
+    record_rtp (file, GST_PAD_PROBE_INFO_BUFFER (info), now);
+  }
+  return GST_PAD_PROBE_OK;
+}
+
+void
+probe_tap_record_arrivals (GstPad *pad, FILE *file)
+{
+  gst_pad_add_probe (pad,
+      GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, on_arrival,
+      file, NULL);
 }
 
 static GstPad *
@@ -152,6 +178,9 @@ probe_tap_new (GstBin *pipeline, const char *spec, ProbeTapKind kind,
           parts[1] ? g_strerror (errno) : "no =FILE given");
       return NULL;
     }
+    /* A test reads the packets' record while it grows. */
+    if (kind == PROBE_TAP_RTP)
+      setvbuf (file, NULL, _IONBF, 0);
   }
 
   return tap_attach (pad, parts[0], kind, file);

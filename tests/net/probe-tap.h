@@ -4,6 +4,7 @@
 
 #include <gst/gst.h>
 #include <json-glib/json-glib.h>
+#include <stdio.h>
 
 typedef struct _ProbeTap ProbeTap;
 
@@ -24,6 +25,9 @@ ProbeTap *probe_tap_new (GstBin *pipeline, const char *spec, ProbeTapKind kind,
     GError **error);
 /* Counts what passes `pad`, under `name`. */
 ProbeTap *probe_tap_new_for_pad (GstPad *pad, const char *name);
+/* Records what passes `pad` as PROBE_TAP_RTP does, until the pad is gone; the
+ * file is unbuffered, belongs to the caller and may be several pads'. */
+void probe_tap_record_arrivals (GstPad *pad, FILE *file);
 /* Adds {"ELEMENT.PAD": {"buffers": …, "bytes": …, "caps": …}}. */
 void probe_tap_add_counts (ProbeTap *tap, JsonBuilder *builder);
 /* Closes the file. Nothing may flow any more. */

@@ -33,7 +33,7 @@ NAT_RULES = '''
 table ip nat {
   chain postrouting {
     type nat hook postrouting priority srcnat;
-    oifname "wan" masquerade %s
+    oifname "wan" %s
   }
 }
 table ip filter {
@@ -192,7 +192,7 @@ def nat(lab, camera='masquerade', viewer='masquerade', shape=None):
       host.add_address('eth0', '10.%d.0.2/24' % number)
       host.ip('route add default via 10.%d.0.1' % number)
       router.sysctl('net.ipv4.ip_forward', 1)
-      router.nft(NAT_RULES % ('fully-random' if kind == 'symmetric' else ''))
+      router.nft(NAT_RULES % ('masquerade' + ' fully-random' * (kind == 'symmetric')))
     if link:
       network.links[name] = link
   network.viewers.append(network.viewer)
