@@ -8,6 +8,7 @@
  *   remote.c    the peer's credentials and candidates
  *   receiver.c  datagrams in
  *   sender.c    datagrams out
+ *   check.c     connectivity checks at will
  *   describe.c  sentences for people
  *
  * libnice's signals and this room's own functions only note what happened and
@@ -97,9 +98,10 @@ struct _QpPath {
   guint local_told;
 
   /* The peer. */
-  char *remote_ufrag, *remote_password; /* cleared once libnice has them */
-  gboolean remote_known;                /* credentials were set */
-  gboolean remote_applied;              /* ... and libnice has them */
+  char *remote_ufrag, *remote_password;
+  gboolean remote_known;   /* credentials were set */
+  gboolean remote_applied; /* ... and libnice has them */
+  guint checks;            /* qp_path_check(): how many so far */
   gboolean remote_done;
   GPtrArray *remote; /* of QpRemoteCandidate* */
 

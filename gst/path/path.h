@@ -132,6 +132,13 @@ QpPathSendResult qp_path_send (QpPath *path, const guint8 *data, gsize size,
 void qp_path_notify_writable (QpPath *path,
     void (*writable) (QpPath *path, gpointer user));
 
+/* Sends a connectivity check on the selected pair now, which costs about 120
+ * bytes each way: for when the path is silent. If a NAT on our side has changed
+ * the pair's address, the peer hears us from there again as soon as it comes,
+ * and sends there one round trip later. FALSE: there is no pair, or it is a
+ * relayed one, which nothing of this happens to. */
+gboolean qp_path_check (QpPath *path);
+
 void qp_path_get_info (QpPath *path, QpPathInfo *info);
 
 /* One sentence for people about what was found and tried so far, in any state:

@@ -197,8 +197,6 @@ qp_path_apply_remote (QpPath *path)
     path->remote_applied = TRUE;
     nice_agent_set_remote_credentials (path->agent, path->stream,
         path->remote_ufrag, path->remote_password);
-    g_clear_pointer (&path->remote_ufrag, g_free);
-    g_clear_pointer (&path->remote_password, g_free);
   }
   for (guint i = 0; i < path->remote->len; i++) {
     QpRemoteCandidate *remote = path->remote->pdata[i];
