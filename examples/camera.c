@@ -11,16 +11,13 @@
 #include <gst/gst.h>
 #include <gst/rtp/rtp.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "report.h"
+#include "source.h"
 
 /* From 1 January 1900 (NTP, RFC 5905) to 1970 (Unix). */
 #define NTP_UNIX_OFFSET (G_GUINT64_CONSTANT (2208988800) * GST_SECOND)
 
-/* identity paces a file like a camera would, and gives a file that is played
- * over and over one timeline. */
-#define PACE "identity name=pace sync=true single-segment=true"
 #define VIDEO_ENCODER                                                          \
   "queue ! videoconvert ! video/x-raw,format=I420 ! x264enc tune=zerolatency " \
   "speed-preset=veryfast key-int-max=60 bitrate=%u ! rtph264pay name=pay "     \
@@ -32,9 +29,8 @@ typedef struct {
   GMainLoop *loop;
   GstElement *pipeline;
   GstElement *sink;
-  GstPad *file_pad; /* of the file's decoder; owned; NULL if there is none */
-  gboolean looping; /* seek_to_start() has run; only it uses this */
-  guint bitrate;    /* of the video, kbit/s */
+  Source *source;
+  guint bitrate; /* of the video, kbit/s */
   guint64 video_frames;
   gint64 started; /* monotonic, µs */
   gboolean failed;
@@ -103,111 +99,20 @@ add_stream (Camera *camera, GstPad *src, const char *description,
   gst_element_sync_state_with_parent (bin);
 }
 
-/* A stream of the source has been found and decoded. */
 static void
-on_decoded (GstElement *decoder, GstPad *pad, Camera *camera)
+on_stream (GstPad *pad, gboolean is_video, gpointer user_data)
 {
-  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
-  const char *name;
+  Camera *camera = user_data;
 
-  if (!caps)
-    caps = gst_pad_query_caps (pad, NULL);
-  name = gst_structure_get_name (gst_caps_get_structure (caps, 0));
-  if (g_str_has_prefix (name, "video/")) {
-    g_autofree char *description = g_strdup_printf (PACE " ! " VIDEO_ENCODER,
+  if (is_video) {
+    g_autofree char *description = g_strdup_printf (SOURCE_PACE
+        " ! " VIDEO_ENCODER,
         camera->bitrate);
 
     add_stream (camera, pad, description, TRUE);
-  } else if (g_str_has_prefix (name, "audio/")) {
-    add_stream (camera, pad, PACE " ! " AUDIO_ENCODER, FALSE);
-  }
-}
-
-/* Plays from the start, at the end of which SEGMENT_DONE comes instead of EOS.
- * Only the first such seek flushes: the later ones join on without a gap, for
- * which they wait until what was read before has been played.  Runs on a thread
- * of gst_element_call_async(). */
-static void
-seek_to_start (GstElement *pipeline, gpointer user_data)
-{
-  Camera *camera = user_data;
-  GstSeekFlags flags = camera->looping ? 0 : GST_SEEK_FLAG_FLUSH;
-
-  camera->looping = TRUE;
-  gst_pad_send_event (camera->file_pad,
-      gst_event_new_seek (1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_SEGMENT | flags,
-          GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, 0));
-}
-
-static void
-on_file_ready (GstElement *decoder, Camera *camera)
-{
-  g_autoptr (GList) pads = NULL;
-
-  GST_OBJECT_LOCK (decoder);
-  if (decoder->srcpads)
-    camera->file_pad = gst_object_ref (decoder->srcpads->data);
-  GST_OBJECT_UNLOCK (decoder);
-  if (camera->file_pad)
-    gst_element_call_async (camera->pipeline, seek_to_start, camera, NULL);
-}
-
-static void
-add_test_source (Camera *camera)
-{
-  GstElement *video = gst_element_factory_make ("videotestsrc", NULL);
-  GstElement *audio = gst_element_factory_make ("audiotestsrc", NULL);
-  g_autoptr (GstPad) video_pad = gst_element_get_static_pad (video, "src");
-  g_autoptr (GstPad) audio_pad = gst_element_get_static_pad (audio, "src");
-  g_autofree char *description =
-      g_strdup_printf ("capsfilter caps=video/x-raw,width=1280,height=720,"
-                       "framerate=30/1 ! " PACE " ! " VIDEO_ENCODER,
-          camera->bitrate);
-
-  g_object_set (video, "is-live", TRUE, NULL);
-  gst_util_set_object_arg (G_OBJECT (video), "pattern", "ball");
-  g_object_set (audio, "is-live", TRUE, NULL);
-  gst_util_set_object_arg (G_OBJECT (audio), "wave", "ticks");
-  gst_bin_add_many (GST_BIN (camera->pipeline), video, audio, NULL);
-  add_stream (camera, video_pad, description, TRUE);
-  add_stream (camera, audio_pad, PACE " ! " AUDIO_ENCODER, FALSE);
-}
-
-static gboolean
-add_source (Camera *camera, const char *source, GError **error)
-{
-  g_autofree char *uri = NULL;
-  GstElement *decoder;
-  struct stat info;
-
-  if (g_str_equal (source, "test")) {
-    add_test_source (camera);
-    return TRUE;
-  }
-  if (stat (source, &info) != 0) {
-    g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno), "%s: %s",
-        source, g_strerror (errno));
-    return FALSE;
-  }
-  if (S_ISCHR (info.st_mode)) {
-    GstElement *device = gst_element_factory_make ("v4l2src", NULL);
-
-    decoder = gst_element_factory_make ("decodebin", NULL);
-    g_object_set (device, "device", source, NULL);
-    gst_bin_add_many (GST_BIN (camera->pipeline), device, decoder, NULL);
-    gst_element_link (device, decoder);
   } else {
-    uri = gst_filename_to_uri (source, error);
-    if (!uri)
-      return FALSE;
-    decoder = gst_element_factory_make ("uridecodebin", NULL);
-    g_object_set (decoder, "uri", uri, NULL);
-    gst_bin_add (GST_BIN (camera->pipeline), decoder);
-    g_signal_connect (decoder, "no-more-pads", G_CALLBACK (on_file_ready),
-        camera);
+    add_stream (camera, pad, SOURCE_PACE " ! " AUDIO_ENCODER, FALSE);
   }
-  g_signal_connect (decoder, "pad-added", G_CALLBACK (on_decoded), camera);
-  return TRUE;
 }
 
 static gboolean
@@ -233,8 +138,7 @@ on_message (GstBus *bus, GstMessage *message, gpointer user_data)
       g_main_loop_quit (camera->loop);
       break;
     case GST_MESSAGE_SEGMENT_DONE:
-      if (camera->file_pad)
-        gst_element_call_async (camera->pipeline, seek_to_start, camera, NULL);
+      source_play_again (camera->source);
       break;
     default:
       break;
@@ -343,6 +247,7 @@ main (int argc, char **argv)
     { NULL }
   };
   g_autoptr (GOptionContext) context = g_option_context_new ("- a camera");
+  const SourceTest test = { 1280, 720, 0xff000000 };
   Camera camera = { 0 };
   guint i;
 
@@ -367,13 +272,14 @@ main (int argc, char **argv)
   for (i = 0; settings && settings[i] && !error; i++)
     report_set_property (camera.sink, settings[i], &error);
   if (!error)
-    add_source (&camera, source, &error);
+    camera.source = source_add (camera.pipeline, source, &test, on_stream,
+        &camera, &error);
 
   if (error)
     g_printerr ("camera: %s\n", error->message);
   else
     status = run (&camera, seconds);
-  gst_clear_object (&camera.file_pad);
+  g_clear_pointer (&camera.source, source_free);
   gst_object_unref (camera.pipeline);
   g_main_loop_unref (camera.loop);
   return status;

@@ -16,6 +16,7 @@
 #include <gst/video/video.h>
 #include <stdio.h>
 
+#include "devices.h"
 #include "report.h"
 
 #define NTP_UNIX_OFFSET (G_GUINT64_CONSTANT (2208988800) * GST_SECOND)
@@ -23,7 +24,6 @@
 #define VIDEO_BRANCH "decodebin name=decoder ! videoconvert ! %s name=screen"
 #define AUDIO_BRANCH \
   "decodebin name=decoder ! audioconvert ! audioresample ! %s"
-#define NOTHING "fakesink sync=true"
 
 typedef struct {
   GMainLoop *loop;
@@ -283,32 +283,6 @@ on_stop (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* Writes the last picture as PNG. */
-static gboolean
-write_snapshot (Viewer *viewer, const char *path, GError **error)
-{
-  g_autoptr (GstSample) sample = NULL, png = NULL;
-  g_autoptr (GstCaps) caps = gst_caps_new_empty_simple ("image/png");
-  GstMapInfo map;
-  gboolean written;
-
-  if (viewer->picture)
-    g_object_get (viewer->picture, "last-sample", &sample, NULL);
-  if (!sample) {
-    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-        "%s: there is no picture to write", path);
-    return FALSE;
-  }
-  png = gst_video_convert_sample (sample, caps, 5 * GST_SECOND, error);
-  if (!png)
-    return FALSE;
-  gst_buffer_map (gst_sample_get_buffer (png), &map, GST_MAP_READ);
-  written = g_file_set_contents (path, (const char *) map.data, map.size,
-      error);
-  gst_buffer_unmap (gst_sample_get_buffer (png), &map);
-  return written;
-}
-
 static int
 compare_doubles (gconstpointer a, gconstpointer b)
 {
@@ -355,7 +329,7 @@ run (Viewer *viewer, int seconds, const char *snapshot)
   viewer->started = g_get_monotonic_time ();
   gst_element_set_state (viewer->pipeline, GST_STATE_PLAYING);
   g_main_loop_run (viewer->loop);
-  if (snapshot && !write_snapshot (viewer, snapshot, &error)) {
+  if (snapshot && !device_write_picture (viewer->picture, snapshot, &error)) {
     g_printerr ("viewer: %s\n", error->message);
     viewer->failed = TRUE;
   }
@@ -363,30 +337,6 @@ run (Viewer *viewer, int seconds, const char *snapshot)
   gst_bus_remove_watch (bus);
   print_summary (viewer);
   return viewer->failed || viewer->frames == 0 ? 1 : 0;
-}
-
-/* The sink that `automatic` (autovideosink, autoaudiosink) would choose. It is
- * asked beforehand because it tries one after the other, which takes seconds
- * where there is no sound. */
-static char *
-choose_sink (const char *automatic)
-{
-  g_autoptr (GstElement) sink = gst_element_factory_make (automatic, NULL);
-  const char *name = "fakesink";
-  GstElement *chosen;
-
-  if (!sink)
-    return g_strdup (NOTHING);
-  gst_object_ref_sink (sink);
-  gst_element_set_state (sink, GST_STATE_READY);
-  GST_OBJECT_LOCK (sink);
-  if (GST_BIN_CHILDREN (sink)) {
-    chosen = GST_BIN_CHILDREN (sink)->data;
-    name = GST_OBJECT_NAME (gst_element_get_factory (chosen));
-  }
-  GST_OBJECT_UNLOCK (sink);
-  gst_element_set_state (sink, GST_STATE_NULL);
-  return g_strdup (g_str_equal (name, "fakesink") ? NOTHING : name);
 }
 
 int
@@ -427,9 +377,10 @@ main (int argc, char **argv)
     g_printerr ("viewer: no quicp2psrc: is GST_PLUGIN_PATH set?\n");
     return 2;
   }
-  viewer.screen = headless ? g_strdup (NOTHING) : choose_sink ("autovideosink");
-  viewer.speaker = headless ? g_strdup (NOTHING)
-                            : choose_sink ("autoaudiosink");
+  viewer.screen = headless ? g_strdup (DEVICE_NOTHING)
+                           : device_choose_sink ("autovideosink");
+  viewer.speaker = headless ? g_strdup (DEVICE_NOTHING)
+                            : device_choose_sink ("autoaudiosink");
   viewer.ntp = gst_caps_new_empty_simple ("timestamp/x-ntp");
   viewer.latencies = g_array_new (FALSE, FALSE, sizeof (double));
   g_mutex_init (&viewer.lock);
