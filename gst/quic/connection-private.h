@@ -97,9 +97,16 @@ typedef struct {
 typedef struct {
   guint8 header[QP_DATAGRAM_MAX_HEADER];
   guint8 header_size;
-  GBytes *data;    /* nullable */
-  gint64 deadline; /* monotonic µs, 0: none */
+  GBytes *data;  /* nullable */
+  guint64 order; /* of queueing, over all queues */
 } QpDatagram;
+
+struct _QpDatagramQueue {
+  QpQuic *quic;
+  QpPriority priority;
+  QpRing datagrams;  /* of QpDatagram */
+  guint64 too_large; /* dropped because the path had become too narrow */
+};
 
 /* What the owner is told once ngtcp2 has returned. */
 typedef enum {
@@ -196,13 +203,14 @@ struct _QpQuic {
   /* Streams. */
   QpStreamList streams; /* all of them */
   QpStreamList ready[QP_N_PRIORITIES];
-  guint64 next_order;
+  guint64 next_order;      /* of streams and of datagrams */
   guint uni_credit;        /* peer's streams closed but not given back yet */
   gboolean streams_wanted; /* qp_quic_open() failed */
   guint64 bytes_unsent;    /* on streams and as datagrams */
 
   /* Datagrams. */
-  QpRing datagrams; /* of QpDatagram */
+  GPtrArray *datagram_queues; /* of QpDatagramQueue; their owners free them */
+  QpDatagramQueue *urgent;    /* ours, for qp_quic_send_datagram() */
   guint64 datagrams_dropped;
   gint64 last_ack_us; /* of stream data or a datagram; 0: none yet */
 
@@ -271,8 +279,8 @@ QpStream *qp_stream_new (QpQuic *quic, gint64 id, QpPriority priority,
     gboolean local);
 void qp_stream_free (QpQuic *quic, QpStream *stream);
 QpStream *qp_quic_find_stream (QpQuic *quic, gint64 id);
-/* The stream whose turn it is, from priority `first` to `last`; NULL if none. */
-QpStream *qp_quic_next_stream (QpQuic *quic, QpPriority first, QpPriority last);
+/* The stream of that priority whose turn it is; NULL if none. */
+QpStream *qp_quic_next_stream (QpQuic *quic, QpPriority priority);
 /* Points `vec` to `size` unsent bytes, `limit` and a little at most; `fin`
  * tells whether the stream ends there. */
 guint qp_stream_gather (QpStream *stream, ngtcp2_vec *vec, guint max,
@@ -288,11 +296,13 @@ void qp_stream_forget (QpQuic *quic, QpStream *stream);
 void qp_stream_stop (QpQuic *quic, QpStream *stream);
 
 /* datagram.c */
-/* The datagram whose turn it is, after dropping those past their deadline or
- * too large for the path; NULL if none, or if it is in doubt that it fits. */
-QpDatagram *qp_quic_next_datagram (QpQuic *quic);
-void qp_quic_pop_datagram (QpQuic *quic);
-void qp_quic_clear_datagrams (QpQuic *quic);
+/* The queue of that priority whose first datagram waits for longest, after
+ * dropping those too large for the path; NULL if none, or if it is in doubt
+ * that it fits. */
+QpDatagramQueue *qp_quic_next_datagram_queue (QpQuic *quic,
+    QpPriority priority);
+/* Forgets the first datagram: it was sent. */
+void qp_datagram_queue_pop (QpDatagramQueue *queue);
 
 /* send.c */
 void qp_quic_send_all (QpQuic *quic);

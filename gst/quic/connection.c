@@ -351,7 +351,8 @@ quic_alloc (GMainContext *context, const QpQuicConfig *config,
   quic->path = config->first_path;
   quic->buffer = g_malloc (QP_QUIC_BUFFER_SIZE);
   qp_ring_init (&quic->batches, sizeof (QpBatch));
-  qp_ring_init (&quic->datagrams, sizeof (QpDatagram));
+  quic->datagram_queues = g_ptr_array_new ();
+  quic->urgent = qp_datagram_queue_new (quic, QP_PRIORITY_CONTROL);
   qp_quic_set_path (quic, quic->path, config->max_payload);
   return quic;
 }
@@ -395,7 +396,9 @@ finalize (QpQuic *quic)
   }
   if (quic->timer_fd >= 0)
     close (quic->timer_fd);
-  qp_quic_clear_datagrams (quic);
+  qp_datagram_queue_free (quic->urgent);
+  g_assert (quic->datagram_queues->len == 0);
+  g_ptr_array_unref (quic->datagram_queues);
   g_hash_table_unref (quic->paths);
   g_array_unref (quic->events);
   g_clear_error (&quic->callback_error);

@@ -155,11 +155,28 @@ gssize qp_quic_get_unsent (QpQuic *quic, gint64 stream);
  * grows as the path is probed, and shrinks with a move or when large packets
  * are lost; what waits and has become too large is dropped and counted. */
 gsize qp_quic_get_max_datagram (QpQuic *quic);
-/* Queues one DATAGRAM frame made of `header` and `data` (both copied or
- * referenced). Frames older than `deadline` (monotonic µs; 0: none) when their
- * turn comes are dropped and counted. FALSE if it can never be sent. */
+/* Queues one DATAGRAM frame made of `header` (copied, at most 16 bytes) and
+ * `data` (nullable, referenced), before all media. FALSE if it can never be
+ * sent. */
 gboolean qp_quic_send_datagram (QpQuic *quic, const guint8 *header,
-    gsize header_size, GBytes *data, gint64 deadline);
+    gsize header_size, GBytes *data);
+
+/* A queue of one flow's DATAGRAM frames. They leave in their order, those of
+ * queues of one priority in the order of queueing. To be freed, with what is in
+ * it, before the connection. */
+typedef struct _QpDatagramQueue QpDatagramQueue;
+
+QpDatagramQueue *qp_datagram_queue_new (QpQuic *quic, QpPriority priority);
+void qp_datagram_queue_free (QpDatagramQueue *queue);
+/* As qp_quic_send_datagram(). */
+gboolean qp_datagram_queue_push (QpDatagramQueue *queue, const guint8 *header,
+    gsize header_size, GBytes *data);
+/* How many wait. */
+guint qp_datagram_queue_get_unsent (QpDatagramQueue *queue);
+/* Drops the `n` that wait for longest. */
+void qp_datagram_queue_drop (QpDatagramQueue *queue, guint n);
+/* How many were dropped because a path had become too narrow for them. */
+guint64 qp_datagram_queue_get_too_large (QpDatagramQueue *queue);
 
 /* Client: moves to `path`. With `immediate` at once, else after validation,
  * while the old path goes on carrying data. `max_payload` means nothing where
@@ -188,7 +205,7 @@ typedef struct {
       packets_lost;
   guint64 bytes_lost;
   guint64 bytes_unsent;      /* queued on streams and as datagrams */
-  guint64 datagrams_dropped; /* past their deadline, or too large */
+  guint64 datagrams_dropped; /* by their owner, or too large */
   guint64 pto_us;
   gint64 last_ack_us; /* monotonic; when the peer last acknowledged data */
   gsize payload;      /* UDP payload that the path is known to carry, bytes */

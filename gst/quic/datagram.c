@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* DATAGRAM frames (RFC 9221) that wait to be sent, in order.  They are dropped
- * here when their deadline has passed, and when the connection has moved to a
- * path that is too narrow for them: ngtcp2 would keep saying "not now". */
+/* DATAGRAM frames (RFC 9221) that wait to be sent, in one queue per flow, so
+ * that one flow does not wait behind another of less priority, and so that its
+ * owner can take back what is late.  Here only those are dropped for which a
+ * path that the connection has moved to is too narrow: ngtcp2 would keep saying
+ * "not now". */
 #include "quic/connection-private.h"
 
 #include <string.h>
@@ -11,6 +13,28 @@
 #define PACKET_OVERHEAD (1 + 4 + 16)
 #define FRAME_OVERHEAD 3
 
+QpDatagramQueue *
+qp_datagram_queue_new (QpQuic *quic, QpPriority priority)
+{
+  QpDatagramQueue *queue = g_new0 (QpDatagramQueue, 1);
+
+  g_assert (priority < QP_N_PRIORITIES);
+  queue->quic = quic;
+  queue->priority = priority;
+  qp_ring_init (&queue->datagrams, sizeof (QpDatagram));
+  g_ptr_array_add (quic->datagram_queues, queue);
+  return queue;
+}
+
+void
+qp_datagram_queue_free (QpDatagramQueue *queue)
+{
+  qp_datagram_queue_drop (queue, queue->datagrams.length);
+  g_ptr_array_remove_fast (queue->quic->datagram_queues, queue);
+  qp_ring_clear (&queue->datagrams);
+  g_free (queue);
+}
+
 static gsize
 datagram_size (const QpDatagram *datagram)
 {
@@ -19,22 +43,35 @@ datagram_size (const QpDatagram *datagram)
 }
 
 void
-qp_quic_pop_datagram (QpQuic *quic)
+qp_datagram_queue_pop (QpDatagramQueue *queue)
 {
-  QpDatagram *datagram = qp_ring_peek (&quic->datagrams, 0);
+  QpDatagram *datagram = qp_ring_peek (&queue->datagrams, 0);
 
-  quic->bytes_unsent -= datagram_size (datagram);
+  queue->quic->bytes_unsent -= datagram_size (datagram);
   if (datagram->data != NULL)
     g_bytes_unref (datagram->data);
-  qp_ring_pop (&quic->datagrams);
+  qp_ring_pop (&queue->datagrams);
 }
 
 void
-qp_quic_clear_datagrams (QpQuic *quic)
+qp_datagram_queue_drop (QpDatagramQueue *queue, guint n)
 {
-  while (quic->datagrams.length > 0)
-    qp_quic_pop_datagram (quic);
-  qp_ring_clear (&quic->datagrams);
+  n = MIN (n, queue->datagrams.length);
+  queue->quic->datagrams_dropped += n;
+  while (n-- > 0)
+    qp_datagram_queue_pop (queue);
+}
+
+guint
+qp_datagram_queue_get_unsent (QpDatagramQueue *queue)
+{
+  return queue->datagrams.length;
+}
+
+guint64
+qp_datagram_queue_get_too_large (QpDatagramQueue *queue)
+{
+  return queue->too_large;
 }
 
 /* The largest datagram that fits in a packet of `payload` bytes. */
@@ -56,27 +93,47 @@ get_limit (QpQuic *quic, gsize payload)
       params->max_datagram_frame_size - FRAME_OVERHEAD);
 }
 
-QpDatagram *
-qp_quic_next_datagram (QpQuic *quic)
+/* The oldest of `queue` that the path can carry; NULL if none. */
+static QpDatagram *
+drop_too_large (QpDatagramQueue *queue, gsize max)
 {
+  while (queue->datagrams.length > 0) {
+    QpDatagram *datagram = qp_ring_peek (&queue->datagrams, 0);
+
+    if (datagram_size (datagram) <= max)
+      return datagram;
+    queue->too_large++;
+    qp_datagram_queue_drop (queue, 1);
+  }
+  return NULL;
+}
+
+QpDatagramQueue *
+qp_quic_next_datagram_queue (QpQuic *quic, QpPriority priority)
+{
+  QpDatagramQueue *found = NULL;
+  guint64 order = G_MAXUINT64;
   gsize max = 0, max_now = 0;
-  gint64 now = 0;
+  guint i;
 
-  while (quic->datagrams.length > 0) {
-    QpDatagram *datagram = qp_ring_peek (&quic->datagrams, 0);
+  for (i = 0; i < quic->datagram_queues->len; i++) {
+    QpDatagramQueue *queue = g_ptr_array_index (quic->datagram_queues, i);
+    QpDatagram *datagram;
 
-    if (now == 0) {
-      now = g_get_monotonic_time ();
+    if (queue->priority != priority || queue->datagrams.length == 0)
+      continue;
+    if (max == 0) {
       max = qp_quic_get_max_datagram (quic);
       max_now = get_limit (quic, qp_quic_get_packet_size (quic));
     }
-    if ((datagram->deadline == 0 || now <= datagram->deadline) &&
-        datagram_size (datagram) <= max)
-      return datagram_size (datagram) <= max_now ? datagram : NULL;
-    quic->datagrams_dropped++;
-    qp_quic_pop_datagram (quic);
+    datagram = drop_too_large (queue, max);
+    if (datagram != NULL && datagram_size (datagram) <= max_now &&
+        datagram->order < order) {
+      found = queue;
+      order = datagram->order;
+    }
   }
-  return NULL;
+  return found;
 }
 
 gsize
@@ -86,21 +143,29 @@ qp_quic_get_max_datagram (QpQuic *quic)
 }
 
 gboolean
-qp_quic_send_datagram (QpQuic *quic, const guint8 *header, gsize header_size,
-    GBytes *data, gint64 deadline)
+qp_datagram_queue_push (QpDatagramQueue *queue, const guint8 *header,
+    gsize header_size, GBytes *data)
 {
+  QpQuic *quic = queue->quic;
   gsize size = header_size + (data != NULL ? g_bytes_get_size (data) : 0);
   QpDatagram *datagram;
 
   g_return_val_if_fail (header_size <= QP_DATAGRAM_MAX_HEADER, FALSE);
   if (size > qp_quic_get_max_datagram (quic))
     return FALSE;
-  datagram = qp_ring_push (&quic->datagrams);
+  datagram = qp_ring_push (&queue->datagrams);
   if (header_size > 0)
     memcpy (datagram->header, header, header_size);
   datagram->header_size = (guint8) header_size;
   datagram->data = data != NULL ? g_bytes_ref (data) : NULL;
-  datagram->deadline = deadline;
+  datagram->order = quic->next_order++;
   quic->bytes_unsent += size;
   return TRUE;
+}
+
+gboolean
+qp_quic_send_datagram (QpQuic *quic, const guint8 *header, gsize header_size,
+    GBytes *data)
+{
+  return qp_datagram_queue_push (quic->urgent, header, header_size, data);
 }

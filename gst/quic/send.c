@@ -36,8 +36,9 @@ typedef struct {
 } Packet;
 
 static WriteStep
-write_datagram (QpQuic *quic, Packet *packet, QpDatagram *datagram)
+write_datagram (QpQuic *quic, Packet *packet, QpDatagramQueue *queue)
 {
+  QpDatagram *datagram = qp_ring_peek (&queue->datagrams, 0);
   ngtcp2_vec vec[2];
   guint n = 0;
   int accepted = 0;
@@ -54,7 +55,7 @@ write_datagram (QpQuic *quic, Packet *packet, QpDatagram *datagram)
       packet->out, packet->size, &accepted, NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0,
       vec, n, packet->now);
   if (accepted)
-    qp_quic_pop_datagram (quic);
+    qp_datagram_queue_pop (queue);
   return packet->result == NGTCP2_ERR_WRITE_MORE ? WRITE_NEXT : WRITE_DONE;
 }
 
@@ -95,28 +96,26 @@ write_stream (QpQuic *quic, Packet *packet, QpStream *stream)
   }
 }
 
-/* What is urgent goes first, then datagrams, whose owner wants them now or
- * never, then media on streams. Sound is not held back where a queue in the
- * network holds the rest. */
+/* By priority, and within one datagrams first, whose owner wants them now or
+ * never. Sound is not held back where a queue in the network holds the rest. */
 static WriteStep
 write_next (QpQuic *quic, Packet *packet)
 {
-  QpStream *stream = NULL;
-  QpDatagram *datagram;
+  QpPriority last = quic->flight_room > 0 ? QP_PRIORITY_VIDEO
+                                          : QP_PRIORITY_AUDIO;
+  QpPriority priority;
 
-  if (!quic->credit_exhausted)
-    stream = qp_quic_next_stream (quic, QP_PRIORITY_CONTROL,
-        QP_PRIORITY_CONTROL);
-  if (stream != NULL)
-    return write_stream (quic, packet, stream);
-  datagram = quic->flight_room > 0 ? qp_quic_next_datagram (quic) : NULL;
-  if (datagram != NULL)
-    return write_datagram (quic, packet, datagram);
-  if (!quic->credit_exhausted)
-    stream = qp_quic_next_stream (quic, QP_PRIORITY_AUDIO,
-        quic->flight_room > 0 ? QP_PRIORITY_VIDEO : QP_PRIORITY_AUDIO);
-  if (stream != NULL)
-    return write_stream (quic, packet, stream);
+  for (priority = QP_PRIORITY_CONTROL; priority <= last; priority++) {
+    QpDatagramQueue *queue = qp_quic_next_datagram_queue (quic, priority);
+    QpStream *stream;
+
+    if (queue != NULL)
+      return write_datagram (quic, packet, queue);
+    stream = quic->credit_exhausted ? NULL
+                                    : qp_quic_next_stream (quic, priority);
+    if (stream != NULL)
+      return write_stream (quic, packet, stream);
+  }
   /* Nothing of ours (any more): ngtcp2's own frames, and the end of a packet
    * that was begun with MORE. */
   packet->result = ngtcp2_conn_writev_stream (quic->conn, packet->path, NULL,

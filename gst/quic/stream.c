@@ -136,15 +136,9 @@ qp_quic_find_stream (QpQuic *quic, gint64 id)
 }
 
 QpStream *
-qp_quic_next_stream (QpQuic *quic, QpPriority first, QpPriority last)
+qp_quic_next_stream (QpQuic *quic, QpPriority priority)
 {
-  QpPriority priority;
-
-  for (priority = first; priority <= last; priority++) {
-    if (quic->ready[priority].head != NULL)
-      return quic->ready[priority].head;
-  }
-  return NULL;
+  return quic->ready[priority].head;
 }
 
 guint

@@ -5,7 +5,6 @@
  * another.
  *
  * Transport thread only; see sender-private.h. */
-#include "roq/roq.h"
 #include "session/sender-private.h"
 
 /* The end of a frame on the stream, until it was sent. */
@@ -20,6 +19,18 @@ forget_stream (QpOutFlow *flow)
   flow->stream = -1;
   flow->queued_bytes = 0;
   g_queue_clear_full (&flow->frames, g_free);
+}
+
+/* Forgets the frames that have left. */
+static void
+pop_sent (QpOutFlow *flow)
+{
+  gssize unsent = qp_quic_get_unsent (flow->sender->quic, flow->stream);
+  guint64 sent = flow->queued_bytes - (guint64) MAX (unsent, 0);
+  Mark *mark;
+
+  while ((mark = g_queue_peek_head (&flow->frames)) && mark->end <= sent)
+    g_free (g_queue_pop_head (&flow->frames));
 }
 
 static void
@@ -41,6 +52,9 @@ push (QpOutFlow *flow, QpChunk *chunk)
     flow->queued_bytes = g_bytes_get_size (flow->header);
   }
 
+  /* Without deadlines nothing else looks what has left. */
+  if (chunk->starts)
+    pop_sent (flow);
   if (chunk->starts || g_queue_is_empty (&flow->frames)) {
     mark = g_new0 (Mark, 1);
     mark->deadline = qp_out_flow_deadline (flow, chunk->born_us);
@@ -51,18 +65,6 @@ push (QpOutFlow *flow, QpChunk *chunk)
   flow->queued_bytes += g_bytes_get_size (chunk->framed);
   mark->end = flow->queued_bytes;
   qp_quic_write (flow->sender->quic, flow->stream, chunk->framed, FALSE);
-}
-
-/* Forgets the frames that have left. */
-static void
-pop_sent (QpOutFlow *flow)
-{
-  gssize unsent = qp_quic_get_unsent (flow->sender->quic, flow->stream);
-  guint64 sent = flow->queued_bytes - (guint64) MAX (unsent, 0);
-  Mark *mark;
-
-  while ((mark = g_queue_peek_head (&flow->frames)) && mark->end <= sent)
-    g_free (g_queue_pop_head (&flow->frames));
 }
 
 static void
@@ -128,32 +130,13 @@ finish (QpOutFlow *flow)
 static gboolean
 is_drained (QpOutFlow *flow)
 {
-  GHashTableIter iter;
-  gpointer value;
-
-  g_hash_table_iter_init (&iter, flow->sender->streams);
-  while (g_hash_table_iter_next (&iter, NULL, &value)) {
-    if (((QpOutStream *) value)->flow == flow)
-      return FALSE;
-  }
-  return TRUE;
+  return !qp_out_flow_has_streams (flow);
 }
 
 static void
 clear (QpOutFlow *flow)
 {
-  GHashTableIter iter;
-  gpointer value;
-
-  g_hash_table_iter_init (&iter, flow->sender->streams);
-  while (g_hash_table_iter_next (&iter, NULL, &value)) {
-    QpOutStream *stream = value;
-
-    if (stream->flow == flow) {
-      qp_quic_reset (flow->sender->quic, stream->id, QP_ROQ_FRAME_CANCELLED);
-      g_hash_table_iter_remove (&iter);
-    }
-  }
+  qp_out_flow_reset_all (flow);
   forget_stream (flow);
 }
 

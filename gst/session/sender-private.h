@@ -68,12 +68,19 @@ struct _QpOutFlow {
   gint64 stream; /* `stream` mapping: the one stream, -1: none */
   guint64
       queued_bytes; /* `stream` mapping: written to it since it was opened */
+
+  QpDatagramQueue *datagrams; /* `datagram` mapping; NULL before the first */
+  guint64 queued_datagrams;   /* into it */
+  guint64 too_large;          /* of them, as far as noticed */
 };
 
 /* A new stream of the flow with its header written; -1: none to be had now. */
 gint64 qp_out_flow_open (QpOutFlow *flow);
 /* Resets a stream with FRAME_CANCELLED and forgets it. */
 void qp_out_flow_reset (QpOutFlow *flow, gint64 stream);
+void qp_out_flow_reset_all (QpOutFlow *flow);
+/* TRUE while the peer has not acknowledged all of the flow's streams. */
+gboolean qp_out_flow_has_streams (QpOutFlow *flow);
 /* A frame was cancelled: counts it, and where others need it asks for a
  * keyframe and skips until one comes. */
 void qp_out_flow_lost (QpOutFlow *flow, guint frames);

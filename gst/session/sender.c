@@ -206,6 +206,37 @@ qp_out_flow_reset (QpOutFlow *flow, gint64 stream)
   qp_quic_reset (flow->sender->quic, stream, QP_ROQ_FRAME_CANCELLED);
 }
 
+void
+qp_out_flow_reset_all (QpOutFlow *flow)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, flow->sender->streams);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    QpOutStream *stream = value;
+
+    if (stream->flow == flow) {
+      qp_quic_reset (flow->sender->quic, stream->id, QP_ROQ_FRAME_CANCELLED);
+      g_hash_table_iter_remove (&iter);
+    }
+  }
+}
+
+gboolean
+qp_out_flow_has_streams (QpOutFlow *flow)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, flow->sender->streams);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    if (((QpOutStream *) value)->flow == flow)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 static void
 stream_gone (QpSender *sender, gint64 id, gint64 code)
 {
@@ -260,8 +291,7 @@ is_overfull (QpOutFlow *flow)
   return info.bytes_unsent + flow->waiting > QP_SENDER_MAX_UNSENT;
 }
 
-/* Drops what waits. Datagrams stay in the connection's queue, which ends by
- * itself: no frame is added to it meanwhile. */
+/* Drops what waits. */
 static void
 drop_all (QpOutFlow *flow)
 {
@@ -338,7 +368,7 @@ qp_sender_push_rtcp (QpSender *sender, guint64 flow_id, GBytes *packet)
   gint64 stream;
 
   if (header_size + size <= qp_quic_get_max_datagram (sender->quic) &&
-      qp_quic_send_datagram (sender->quic, header, header_size, packet, 0))
+      qp_quic_send_datagram (sender->quic, header, header_size, packet))
     return;
 
   stream = qp_quic_open (sender->quic, FALSE, QP_PRIORITY_CONTROL);

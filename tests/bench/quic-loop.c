@@ -64,7 +64,7 @@ write_packet (Wire *wire, gint64 stream, gboolean last, GBytes *packet)
   QpQuic *quic = wire->client.quic;
 
   if (!g_strcmp0 (mapping, "datagram")) {
-    qp_quic_send_datagram (quic, NULL, 0, packet, 0);
+    qp_quic_send_datagram (quic, NULL, 0, packet);
     return -1;
   }
   if (stream < 0)

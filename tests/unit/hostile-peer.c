@@ -408,7 +408,7 @@ rogue_datagram (Rogue *rogue, const void *data, gsize size)
 {
   g_autoptr (GBytes) bytes = g_bytes_new (data, size);
 
-  qp_quic_send_datagram (rogue->quic, NULL, 0, bytes, 0);
+  qp_quic_send_datagram (rogue->quic, NULL, 0, bytes);
   qp_quic_flush (rogue->quic);
 }
 

@@ -69,7 +69,7 @@ send_media (gpointer user)
 
   look (media);
   for (i = 0; media->datagrams && i < media->count; i++) {
-    if (qp_quic_send_datagram (media->end->quic, NULL, 0, bytes, 0))
+    if (qp_quic_send_datagram (media->end->quic, NULL, 0, bytes))
       media->sent++;
     else
       media->refused++;
@@ -311,9 +311,8 @@ assert_datagram_limit (Wire *wire, gsize size)
   guint64 before = wire->server.datagram_bytes;
 
   g_assert_cmpuint (qp_quic_get_max_datagram (wire->client.quic), ==, size);
-  g_assert_false (qp_quic_send_datagram (wire->client.quic, NULL, 0, does_not,
-      0));
-  g_assert_true (qp_quic_send_datagram (wire->client.quic, NULL, 0, fits, 0));
+  g_assert_false (qp_quic_send_datagram (wire->client.quic, NULL, 0, does_not));
+  g_assert_true (qp_quic_send_datagram (wire->client.quic, NULL, 0, fits));
   qp_quic_flush (wire->client.quic);
   wire_run_for (wire, 20);
   g_assert_cmpuint (wire->server.datagram_bytes - before, ==, size);
