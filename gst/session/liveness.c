@@ -2,6 +2,17 @@
 /* See liveness.h. */
 #include "session/liveness.h"
 
+/* An answer is late by so much at least before it is overdue: timers, and the
+ * peer's own. */
+#define OVERDUE_MIN_US (15 * 1000)
+
+/* The rhythm of media: what it is taken for at first, what is none any more,
+ * and how soon a long pause is forgotten. */
+#define PAUSE_FIRST_US (50 * 1000)
+#define PAUSE_MAX_US (250 * 1000)
+#define PAUSE_MEMORY_US (2 * G_USEC_PER_SEC)
+#define SILENCE_MIN_US (10 * 1000)
+
 void
 qp_liveness_init (QpLiveness *liveness)
 {
@@ -31,4 +42,43 @@ qp_liveness_in_doubt (const QpLiveness *liveness, gint64 now_us, gint64 pto_us)
   return liveness->waiting_since_us >= 0 &&
       now_us - liveness->waiting_since_us >
       MAX (2 * pto_us, QP_LIVENESS_MIN_US);
+}
+
+gboolean
+qp_liveness_is_overdue (const QpLiveness *liveness, gint64 now_us,
+    gint64 srtt_us, gint64 rttvar_us)
+{
+  return liveness->waiting_since_us >= 0 &&
+      now_us - liveness->waiting_since_us >
+      srtt_us + MAX (4 * rttvar_us, OVERDUE_MIN_US);
+}
+
+void
+qp_hearing_init (QpHearing *hearing, gint64 now_us)
+{
+  *hearing = (QpHearing){ .last_us = now_us, .pause_us = PAUSE_FIRST_US };
+}
+
+static gint64
+get_silence (const QpHearing *hearing)
+{
+  return hearing->pause_us + hearing->pause_us / 2 + SILENCE_MIN_US;
+}
+
+void
+qp_hearing_heard (QpHearing *hearing, gint64 now_us)
+{
+  /* One long pause is an accident, several are the rhythm. */
+  gint64 pause = MIN (now_us - hearing->last_us, get_silence (hearing));
+
+  hearing->pause_us -= hearing->pause_us * MAX (pause, 0) / PAUSE_MEMORY_US;
+  hearing->pause_us = CLAMP (pause, hearing->pause_us, PAUSE_MAX_US);
+  hearing->last_us = now_us;
+}
+
+gboolean
+qp_hearing_is_silent (const QpHearing *hearing, gint64 now_us)
+{
+  return hearing->pause_us < PAUSE_MAX_US &&
+      now_us - hearing->last_us > get_silence (hearing);
 }

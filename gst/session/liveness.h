@@ -33,4 +33,23 @@ void qp_liveness_update (QpLiveness *liveness, gint64 now_us,
 gboolean qp_liveness_in_doubt (const QpLiveness *liveness, gint64 now_us,
     gint64 pto_us);
 
+/* TRUE: an answer is overdue, by QUIC's estimate of the round trip and its
+ * variation. Far from doubt, but a moment to do what costs next to nothing. */
+gboolean qp_liveness_is_overdue (const QpLiveness *liveness, gint64 now_us,
+    gint64 srtt_us, gint64 rttvar_us);
+
+/* What comes in on a path, for a side that only receives: its own packets are
+ * few, and silence is all that it can notice. Media comes in a rhythm, so
+ * silence is one and a half times the longest pause that there was of late.
+ * To be embedded. */
+typedef struct {
+  gint64 last_us;
+  gint64 pause_us; /* the longest of late, slowly forgotten */
+} QpHearing;
+
+void qp_hearing_init (QpHearing *hearing, gint64 now_us);
+void qp_hearing_heard (QpHearing *hearing, gint64 now_us);
+/* FALSE where there is no rhythm: pauses of a quarter of a second and more. */
+gboolean qp_hearing_is_silent (const QpHearing *hearing, gint64 now_us);
+
 G_END_DECLS

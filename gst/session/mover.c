@@ -20,6 +20,10 @@
 #define LEFTOVERS_US (250 * 1000)
 /* The server repeats its sign to move. */
 #define PING_US (20 * 1000)
+/* A silent path is checked, and again after this, and after twice as much each
+ * time up to a limit, while it stays silent. */
+#define CHECK_US (20 * 1000)
+#define CHECK_DOUBLINGS 6
 /* A planned move, or the server's wish for one, that led nowhere is not
  * repeated before. */
 #define PATIENCE_US (3 * G_USEC_PER_SEC)
@@ -44,6 +48,9 @@ struct _QpMover {
   guint target; /* VALIDATING */
   char *cause;  /* of the move under way or just made; nullable */
   QpLiveness liveness;
+  QpHearing hearing; /* of `active` */
+  guint checks;      /* of `active` since it was heard or answered */
+  gint64 check_us;   /* not before */
   GSource *tick;
 
   int wanted; /* client: move there when QUIC lets us; -1 */
@@ -126,8 +133,11 @@ move (QpMover *mover, guint number, gboolean at_once)
 static void
 set_cause (QpMover *mover, const char *cause)
 {
-  g_free (mover->cause);
+  char *former = mover->cause;
+
+  /* `cause` may be the former one. */
   mover->cause = g_strdup (cause);
+  g_free (former);
 }
 
 static void
@@ -182,6 +192,27 @@ doubt (QpMover *mover, gint64 now)
   qp_paths_doubt (mover->paths, mover->active);
   qp_liveness_init (&mover->liveness);
   leave_path (mover, "silence", deaf);
+}
+
+/* Long before there is doubt: if nothing but a NAT's memory is at fault, an ICE
+ * check mends it, and there is no reason to move. */
+static void
+check (QpMover *mover, const QpQuicInfo *info, gint64 now)
+{
+  gboolean overdue = qp_liveness_is_overdue (&mover->liveness, now,
+      (gint64) info->srtt_us, (gint64) info->rttvar_us);
+
+  if (!overdue && !qp_hearing_is_silent (&mover->hearing, now)) {
+    mover->checks = 0;
+    return;
+  }
+  if (now < mover->check_us)
+    return;
+  mover->check_us = now +
+      ((gint64) CHECK_US << MIN (mover->checks, CHECK_DOUBLINGS));
+  if (qp_paths_check (mover->paths, mover->active) && mover->checks++ == 0)
+    GST_INFO ("%s: path %u is checked: nothing %s", mover->name, mover->active,
+        overdue ? "acknowledged in time" : "heard for longer than usual");
 }
 
 static void
@@ -245,6 +276,7 @@ on_tick (gpointer data)
 
   qp_liveness_update (&mover->liveness, now, info.bytes_in_flight,
       info.last_ack_us);
+  check (mover, &info, now);
   if (mover->state == QP_MOVER_HOMELESS)
     seek_home (mover, now);
   else if (qp_liveness_in_doubt (&mover->liveness, now, (gint64) info.pto_us))
@@ -285,6 +317,7 @@ qp_mover_receive (QpMover *mover, guint path)
       mover->moved_from = -1;
     }
     mover->heard_us = now;
+    qp_hearing_heard (&mover->hearing, now);
     if (mover->state == QP_MOVER_HOMELESS) {
       set_state (mover, QP_MOVER_SETTLED, "the path works again");
       mover->told_lost = FALSE;
@@ -376,6 +409,7 @@ qp_mover_path_changed (QpMover *mover, guint path)
   mover->heard_us = mover->moved_us = g_get_monotonic_time ();
   mover->patient_until_us = mover->heard_us + PATIENCE_US;
   qp_liveness_init (&mover->liveness);
+  qp_hearing_init (&mover->hearing, mover->heard_us);
   set_state (mover, QP_MOVER_SETTLED, "moved");
   qp_paths_set_active (mover->paths, path);
 }
@@ -399,6 +433,7 @@ qp_mover_new (GMainContext *context, QpPaths *paths, QpQuic *quic,
   mover->last_gap_us = -1;
   mover->last_received_us = mover->heard_us = g_get_monotonic_time ();
   qp_liveness_init (&mover->liveness);
+  qp_hearing_init (&mover->hearing, mover->heard_us);
   mover->tick = g_timeout_source_new (TICK_MS);
   g_source_set_callback (mover->tick, on_tick, mover, NULL);
   g_source_attach (mover->tick, context);

@@ -225,6 +225,14 @@ qp_paths_send (QpPaths *paths, guint number, const guint8 *data, gsize size,
   return result;
 }
 
+gboolean
+qp_paths_check (QpPaths *paths, guint number)
+{
+  QpPathEntry *entry = qp_paths_find (paths, number);
+
+  return entry && !entry->lost && qp_path_check (entry->path);
+}
+
 /* --- Life ------------------------------------------------------------------- */
 
 static gpointer

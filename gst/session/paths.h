@@ -75,6 +75,9 @@ void qp_paths_doubt (QpPaths *paths, guint number);
 void qp_paths_trust (QpPaths *paths, guint number);
 gboolean qp_paths_is_doubted (QpPaths *paths, guint number);
 
+/* See qp_path_check(). */
+gboolean qp_paths_check (QpPaths *paths, guint number);
+
 QpPathSendResult qp_paths_send (QpPaths *paths, guint number,
     const guint8 *data, gsize size, gsize segment, gsize *sent);
 

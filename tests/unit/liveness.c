@@ -69,6 +69,85 @@ test_pause (void)
   g_assert_false (qp_liveness_in_doubt (&liveness, 5120 * MS, PTO));
 }
 
+static void
+test_overdue (void)
+{
+  QpLiveness liveness;
+
+  qp_liveness_init (&liveness);
+  qp_liveness_update (&liveness, 0, 0, -1);
+  g_assert_false (qp_liveness_is_overdue (&liveness, 1000 * MS, 40 * MS, MS));
+  qp_liveness_update (&liveness, 1000 * MS, 1000, -1);
+  /* 15 ms at least, four times the variation where that is more. */
+  g_assert_false (qp_liveness_is_overdue (&liveness, 1055 * MS, 40 * MS, MS));
+  g_assert_true (qp_liveness_is_overdue (&liveness, 1056 * MS, 40 * MS, MS));
+  g_assert_false (qp_liveness_is_overdue (&liveness, 1120 * MS, 40 * MS,
+      20 * MS));
+  g_assert_true (qp_liveness_is_overdue (&liveness, 1121 * MS, 40 * MS,
+      20 * MS));
+  /* Long before doubt. */
+  g_assert_false (qp_liveness_in_doubt (&liveness, 1056 * MS, 70 * MS));
+}
+
+/* Feeds packets `pause` apart until `until`. */
+static gint64
+hear (QpHearing *hearing, gint64 now, gint64 pause, gint64 until)
+{
+  for (; now < until; now += pause)
+    qp_hearing_heard (hearing, now);
+  return hearing->last_us;
+}
+
+static gint64
+silence_after (const QpHearing *hearing)
+{
+  for (gint64 wait = 0; wait < 60000 * MS; wait += MS) {
+    if (qp_hearing_is_silent (hearing, hearing->last_us + wait))
+      return wait;
+  }
+  return -1;
+}
+
+static void
+test_rhythm (void)
+{
+  QpHearing hearing;
+  gint64 now;
+
+  /* 30 frames a second: silence is noticed within two of them. */
+  qp_hearing_init (&hearing, 0);
+  now = hear (&hearing, 0, 33 * MS, 10000 * MS);
+  g_assert_cmpint (silence_after (&hearing), >, 33 * MS);
+  g_assert_cmpint (silence_after (&hearing), <=, 66 * MS);
+  /* One cut of a second changes little… */
+  hear (&hearing, now + 1000 * MS, 33 * MS, now + 1100 * MS);
+  g_assert_cmpint (silence_after (&hearing), <=, 120 * MS);
+  /* …and is forgotten. */
+  now = hear (&hearing, now + 1100 * MS, 33 * MS, now + 12000 * MS);
+  g_assert_cmpint (silence_after (&hearing), <=, 66 * MS);
+  /* Five frames a second are another rhythm. */
+  now = hear (&hearing, now + 200 * MS, 200 * MS, now + 10000 * MS);
+  g_assert_cmpint (silence_after (&hearing), >, 200 * MS);
+  /* Keep-alives are none. */
+  hear (&hearing, now + 1000 * MS, 1000 * MS, now + 20000 * MS);
+  g_assert_cmpint (silence_after (&hearing), ==, -1);
+}
+
+/* Frames come as bursts; what counts is between them. */
+static void
+test_bursts (void)
+{
+  QpHearing hearing;
+
+  qp_hearing_init (&hearing, 0);
+  for (gint64 now = 0; now < 5000 * MS; now += 33 * MS) {
+    for (guint i = 0; i < 20; i++)
+      qp_hearing_heard (&hearing, now + i * 100);
+  }
+  g_assert_cmpint (silence_after (&hearing), >, 31 * MS);
+  g_assert_cmpint (silence_after (&hearing), <=, 66 * MS);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -77,5 +156,8 @@ main (int argc, char **argv)
   g_test_add_func ("/liveness/answered", test_answered);
   g_test_add_func ("/liveness/silence", test_silence);
   g_test_add_func ("/liveness/pause", test_pause);
+  g_test_add_func ("/liveness/overdue", test_overdue);
+  g_test_add_func ("/hearing/rhythm", test_rhythm);
+  g_test_add_func ("/hearing/bursts", test_bursts);
   return g_test_run ();
 }
