@@ -28,7 +28,7 @@ pop_waiting (QpOutFlow *flow, Frame *frame)
   QpChunk *chunk = g_queue_pop_head (&frame->waiting);
 
   if (chunk)
-    flow->waiting -= chunk_size (chunk);
+    flow->sender->waiting -= chunk_size (chunk);
   return chunk;
 }
 
@@ -102,7 +102,7 @@ push (QpOutFlow *flow, QpChunk *chunk)
     write_chunk (flow, frame, chunk);
   } else {
     g_queue_push_tail (&frame->waiting, qp_chunk_ref (chunk));
-    flow->waiting += chunk_size (chunk);
+    flow->sender->waiting += chunk_size (chunk);
   }
 }
 

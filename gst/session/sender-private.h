@@ -40,6 +40,7 @@ struct _QpSender {
   GHashTable *flows;   /* QpTrack* → QpOutFlow* (owned) */
   GHashTable *streams; /* gint64* (in the value) → QpOutStream* (owned) */
   GSource *timer;      /* the earliest deadline */
+  gsize waiting;       /* bytes of frames that the peer allows no stream yet */
 };
 
 /* A stream that belongs to a flow, until QUIC says it is over. */
@@ -64,7 +65,6 @@ struct _QpOutFlow {
   gboolean oversized_told; /* `datagram` mapping: the user knows */
 
   GQueue frames; /* the mapping's own, oldest first */
-  gsize waiting; /* bytes of frames that the peer allows no stream yet */
   gint64 stream; /* `stream` mapping: the one stream, -1: none */
   guint64
       queued_bytes; /* `stream` mapping: written to it since it was opened */

@@ -285,10 +285,7 @@ qp_sender_streams_available (QpSender *sender)
 static gboolean
 is_overfull (QpOutFlow *flow)
 {
-  QpQuicInfo info;
-
-  qp_quic_get_info (flow->sender->quic, &info);
-  return info.bytes_unsent + flow->waiting > QP_SENDER_MAX_UNSENT;
+  return qp_sender_get_unsent (flow->sender) > QP_SENDER_MAX_UNSENT;
 }
 
 /* Drops what waits. */
@@ -400,6 +397,15 @@ qp_sender_is_drained (QpSender *sender, QpTrack *track)
   QpOutFlow *flow = g_hash_table_lookup (sender->flows, track);
 
   return !flow || flow->ops->is_drained (flow);
+}
+
+guint64
+qp_sender_get_unsent (QpSender *sender)
+{
+  QpQuicInfo info;
+
+  qp_quic_get_info (sender->quic, &info);
+  return info.bytes_unsent + sender->waiting;
 }
 
 gboolean

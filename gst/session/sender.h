@@ -56,6 +56,9 @@ void qp_sender_stream_stopped (QpSender *sender, gint64 stream, guint64 code);
 void qp_sender_stream_closed (QpSender *sender, gint64 stream);
 void qp_sender_streams_available (QpSender *sender);
 
+/* Bytes that wait to be sent for the first time: in the connection, and here
+ * for the peer to allow more streams. */
+guint64 qp_sender_get_unsent (QpSender *sender);
 /* FALSE if the track is unknown here. */
 gboolean qp_sender_get_counters (QpSender *sender, QpTrack *track,
     guint64 *flow_id, QpSenderCounters *counters);

@@ -110,7 +110,8 @@ received_flow (FlowWalk *walk, QpRemoteTrack *track, gpointer flow)
       qp_remote_track_get_kind (track), "direction", G_TYPE_STRING, "receive",
       "flow-id", G_TYPE_UINT64, qp_remote_track_get_flow_id (track),
       "packets-received", G_TYPE_UINT64, counters.packets, "bytes-received",
-      G_TYPE_UINT64, counters.bytes, "streams-cancelled", G_TYPE_UINT64,
+      G_TYPE_UINT64, counters.bytes, "packets-refused", G_TYPE_UINT64,
+      counters.refused, "streams-cancelled", G_TYPE_UINT64,
       counters.streams_cancelled, NULL);
 }
 
@@ -131,6 +132,8 @@ set_transport_fields (GstStructure *structure, QpPeer *peer)
 {
   QpPathInfo path;
   QpQuicInfo quic;
+  QpSender *sender = qp_call_get_sender (qp_peer_get_call (peer));
+  guint64 unsent = sender ? qp_sender_get_unsent (sender) : 0;
   guint64 sent, received;
   gint64 gap;
 
@@ -145,9 +148,9 @@ set_transport_fields (GstStructure *structure, QpPeer *peer)
       quic.latest_rtt_us / 1000.0, "cwnd-bytes", G_TYPE_UINT64, quic.cwnd,
       "mtu-bytes", G_TYPE_UINT, (guint) quic.payload, "bytes-in-flight",
       G_TYPE_UINT64, quic.bytes_in_flight, "bytes-unsent", G_TYPE_UINT64,
-      quic.bytes_unsent, "packets-lost", G_TYPE_UINT64, quic.packets_lost,
-      "send-bitrate", G_TYPE_UINT64, sent, "receive-bitrate", G_TYPE_UINT64,
-      received, "connect-ms", G_TYPE_DOUBLE,
+      unsent, "packets-lost", G_TYPE_UINT64, quic.packets_lost, "send-bitrate",
+      G_TYPE_UINT64, sent, "receive-bitrate", G_TYPE_UINT64, received,
+      "connect-ms", G_TYPE_DOUBLE,
       qp_call_get_connect_time (qp_peer_get_call (peer)) / 1000.0, "migrations",
       G_TYPE_UINT, quic.migrations, NULL);
   gap = qp_call_get_last_gap (qp_peer_get_call (peer));
