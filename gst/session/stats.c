@@ -110,8 +110,7 @@ received_flow (FlowWalk *walk, QpRemoteTrack *track, gpointer flow)
       qp_remote_track_get_kind (track), "direction", G_TYPE_STRING, "receive",
       "flow-id", G_TYPE_UINT64, qp_remote_track_get_flow_id (track),
       "packets-received", G_TYPE_UINT64, counters.packets, "bytes-received",
-      G_TYPE_UINT64, counters.bytes, "packets-refused", G_TYPE_UINT64,
-      counters.refused, "streams-cancelled", G_TYPE_UINT64,
+      G_TYPE_UINT64, counters.bytes, "streams-cancelled", G_TYPE_UINT64,
       counters.streams_cancelled, NULL);
 }
 
@@ -126,7 +125,8 @@ add_flow (QpTrack *local, QpRemoteTrack *remote, gpointer flow, gpointer user)
     append_structure (walk->flows, structure);
 }
 
-/* The fields that a peer and, for the first connected one, the top level have. */
+/* The fields that a peer and, for the first connected one, the top level have.
+ */
 static void
 set_transport_fields (GstStructure *structure, QpPeer *peer)
 {
