@@ -99,7 +99,7 @@ class Network:
         'turnserver', '-n', '--listening-ip', self.server.address, '--listening-port', TURN_PORT,
         '--relay-ip', self.server.address, '--min-port', 50000, '--max-port', 50999,
         '--use-auth-secret', '--static-auth-secret', self.turn_secret, '--realm', TURN_REALM,
-        '--no-tls', '--no-dtls', '--no-cli', '--userdb', lab.file('turn.db'),
+        '--no-cli', '--userdb', lab.file('turn.db'),
         '--pidfile', lab.file('turn.pid'), '--log-file', 'stdout', '--verbose'])
     wait_port(self.server, coturn, TURN_PORT, 'udp')
     return coturn
