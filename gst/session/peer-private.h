@@ -17,6 +17,7 @@ G_BEGIN_DECLS
 typedef struct {
   QpPeer *peer;
   QpTrack *local;        /* RTCP about what we send */
+  guint32 ssrc;          /* of `local`, as the call's receiver knows it */
   QpRemoteTrack *remote; /* RTP and RTCP of what we are sent */
 } QpPeerFlow;
 

@@ -71,6 +71,16 @@ add_remote (QpPeer *peer, const QpMedia *media)
   consumer->callbacks.remote_track_added (flow->remote, consumer->user);
 }
 
+static gint
+get_payload_type (const QpMedia *media)
+{
+  gint payload_type = -1;
+
+  gst_structure_get_int (gst_caps_get_structure (media->caps, 0), "payload",
+      &payload_type);
+  return payload_type;
+}
+
 static void
 apply_one (QpPeer *peer, const QpMedia *media)
 {
@@ -88,7 +98,7 @@ apply_one (QpPeer *peer, const QpMedia *media)
         consumer->user);
 
   qp_receiver_add_flow (qp_call_get_receiver (peer->call), media->flow_id,
-      find_remote (peer, media->mid));
+      find_remote (peer, media->mid), get_payload_type (media));
 }
 
 static gboolean

@@ -63,6 +63,16 @@ qp_peer_send_media (QpPeer *peer)
   }
 }
 
+/* A peer that claims to be us would be believed by our RTP session, which all
+ * peers share. */
+static void
+tell_ssrc (QpPeer *peer, QpPeerFlow *flow)
+{
+  flow->ssrc = flow->local->ssrc;
+  qp_receiver_set_own_ssrc (qp_call_get_receiver (peer->call), flow,
+      flow->ssrc);
+}
+
 void
 qp_peer_start_track (QpPeer *peer, QpTrack *track)
 {
@@ -73,7 +83,8 @@ qp_peer_start_track (QpPeer *peer, QpTrack *track)
     flow = qp_peer_add_flow (peer);
     flow->local = track;
   }
-  qp_receiver_add_flow (qp_call_get_receiver (peer->call), id, flow);
+  qp_receiver_add_flow (qp_call_get_receiver (peer->call), id, flow, -1);
+  tell_ssrc (peer, flow);
   qp_sender_set_flow (qp_call_get_sender (peer->call), track, id);
 }
 
@@ -105,11 +116,14 @@ void
 qp_peer_push_item (QpPeer *peer, QpTrack *track, const QpTrackItem *item)
 {
   QpSender *sender;
+  QpPeerFlow *flow;
 
   if (item->type == QP_TRACK_ITEM_CAPS)
     qp_peer_set_track (peer, track);
-  if (!qp_peer_is_connected (peer) || !find_local (peer, track))
+  if (!qp_peer_is_connected (peer) || !(flow = find_local (peer, track)))
     return;
+  if (flow->ssrc != track->ssrc)
+    tell_ssrc (peer, flow);
   sender = qp_call_get_sender (peer->call);
   switch (item->type) {
     case QP_TRACK_ITEM_CHUNK:

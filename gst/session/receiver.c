@@ -6,6 +6,7 @@
 
 #include "roq/parser.h"
 #include "roq/rtp.h"
+#include "session/rtp-guard.h"
 #include "session/session-private.h"
 
 #define GST_CAT_DEFAULT qp_session_debug
@@ -16,6 +17,7 @@ typedef struct {
   gpointer owner;
   guint64 ids[QP_RECEIVER_FLOW_IDS]; /* that lead here, newest last */
   guint n_ids;
+  QpRtpGuard guard;
   GstBufferList *batch; /* RTP since the last flush; NULL: none */
   QpReceiverCounters counters;
 } Flow;
@@ -28,8 +30,8 @@ typedef struct {
 
 typedef struct {
   guint64 flow_id;
-  GstBuffer *buffer;
-  gboolean rtcp;
+  guint8 *data;
+  gsize size;
 } Unknown;
 
 struct _QpReceiver {
@@ -67,7 +69,7 @@ stream_free (Stream *stream)
 static void
 unknown_free (Unknown *unknown)
 {
-  gst_clear_buffer (&unknown->buffer);
+  g_free (unknown->data);
   g_free (unknown);
 }
 
@@ -112,25 +114,54 @@ protocol_error (QpReceiver *receiver, guint64 code, const char *why)
 
 /* --- Packets ------------------------------------------------------------ */
 
+/* What an RTP session shall not see of it is left out here, so that one flow
+ * costs no more than it should. Takes the data. */
 static void
-deliver (QpReceiver *receiver, Flow *flow, GstBuffer *buffer, gboolean rtcp)
+deliver_rtcp (QpReceiver *receiver, Flow *flow, guint8 *data, gsize size)
 {
-  if (rtcp && !qp_rate_limit_take (&receiver->rtcp, g_get_monotonic_time ())) {
+  gint64 now = g_get_monotonic_time ();
+
+  if (!qp_rate_limit_take (&receiver->rtcp, now)) {
     if (receiver->rtcp_dropped++ == 0)
       GST_WARNING ("more RTCP than %d packets a second is dropped",
           QP_RECEIVER_RTCP_RATE);
-    gst_buffer_unref (buffer);
+    g_free (data);
     return;
   }
-  if (rtcp) {
-    receiver->callbacks.rtcp (flow->owner, buffer, receiver->user);
+  size = qp_rtp_guard_clean_rtcp (&flow->guard, data, size, now);
+  if (size > 0)
+    receiver->callbacks.rtcp (flow->owner, gst_buffer_new_wrapped (data, size),
+        receiver->user);
+  else
+    g_free (data);
+}
+
+static void
+deliver_rtp (QpReceiver *receiver, Flow *flow, guint8 *data, gsize size)
+{
+  if (!qp_rtp_guard_admit (&flow->guard, data, size, g_get_monotonic_time ())) {
+    if (flow->counters.refused++ == 0)
+      GST_WARNING ("RTP is refused: a payload type that nobody announced, or "
+                   "more than %d SSRCs",
+          QP_RTP_GUARD_SSRCS);
+    g_free (data);
     return;
   }
   flow->counters.packets++;
-  flow->counters.bytes += gst_buffer_get_size (buffer);
+  flow->counters.bytes += size;
   if (!flow->batch)
     flow->batch = gst_buffer_list_new ();
-  gst_buffer_list_add (flow->batch, buffer);
+  gst_buffer_list_add (flow->batch, gst_buffer_new_wrapped (data, size));
+}
+
+/* Takes the data, which has passed qp_rtp_check(). */
+static void
+deliver (QpReceiver *receiver, Flow *flow, guint8 *data, gsize size)
+{
+  if (qp_rtp_is_rtcp (data, size))
+    deliver_rtcp (receiver, flow, data, size);
+  else
+    deliver_rtp (receiver, flow, data, size);
 }
 
 static void
@@ -138,21 +169,20 @@ forget_oldest_unknown (QpReceiver *receiver)
 {
   Unknown *oldest = g_queue_pop_head (&receiver->unknown);
 
-  receiver->unknown_bytes -= gst_buffer_get_size (oldest->buffer);
+  receiver->unknown_bytes -= oldest->size;
   unknown_free (oldest);
 }
 
 static void
-keep_unknown (QpReceiver *receiver, guint64 flow_id, GstBuffer *buffer,
-    gboolean rtcp)
+keep_unknown (QpReceiver *receiver, guint64 flow_id, guint8 *data, gsize size)
 {
   Unknown *unknown = g_new0 (Unknown, 1);
 
   unknown->flow_id = flow_id;
-  unknown->buffer = buffer;
-  unknown->rtcp = rtcp;
+  unknown->data = data;
+  unknown->size = size;
   g_queue_push_tail (&receiver->unknown, unknown);
-  receiver->unknown_bytes += gst_buffer_get_size (buffer);
+  receiver->unknown_bytes += size;
   receiver->unknown_packets++;
   while (receiver->unknown.length > QP_RECEIVER_UNKNOWN_PACKETS ||
       receiver->unknown_bytes > QP_RECEIVER_UNKNOWN_BYTES)
@@ -163,8 +193,6 @@ static void
 take_packet (QpReceiver *receiver, guint64 flow_id, guint8 *data, gsize size)
 {
   g_autoptr (GError) error = NULL;
-  GstBuffer *buffer;
-  gboolean rtcp;
   Flow *flow;
 
   /* Not a reason to end a call: RTP inside is the application's, and one bad
@@ -176,13 +204,11 @@ take_packet (QpReceiver *receiver, guint64 flow_id, guint8 *data, gsize size)
     return;
   }
 
-  rtcp = qp_rtp_is_rtcp (data, size);
-  buffer = gst_buffer_new_wrapped (data, size);
   flow = g_hash_table_lookup (receiver->ids, &flow_id);
   if (flow)
-    deliver (receiver, flow, buffer, rtcp);
+    deliver (receiver, flow, data, size);
   else
-    keep_unknown (receiver, flow_id, buffer, rtcp);
+    keep_unknown (receiver, flow_id, data, size);
 }
 
 /* --- Streams ------------------------------------------------------------ */
@@ -315,9 +341,8 @@ deliver_unknown (QpReceiver *receiver, guint64 flow_id, Flow *flow)
     Unknown *unknown = link->data;
 
     if (unknown->flow_id == flow_id) {
-      receiver->unknown_bytes -= gst_buffer_get_size (unknown->buffer);
-      deliver (receiver, flow, g_steal_pointer (&unknown->buffer),
-          unknown->rtcp);
+      receiver->unknown_bytes -= unknown->size;
+      deliver (receiver, flow, g_steal_pointer (&unknown->data), unknown->size);
       unknown_free (unknown);
       g_queue_delete_link (&receiver->unknown, link);
     }
@@ -343,13 +368,15 @@ drop_id (QpReceiver *receiver, guint64 flow_id)
 }
 
 void
-qp_receiver_add_flow (QpReceiver *receiver, guint64 flow_id, gpointer owner)
+qp_receiver_add_flow (QpReceiver *receiver, guint64 flow_id, gpointer owner,
+    gint payload_type)
 {
   Flow *flow = find_flow (receiver, owner);
 
   if (!flow) {
     flow = g_new0 (Flow, 1);
     flow->owner = owner;
+    qp_rtp_guard_init (&flow->guard, payload_type);
     g_ptr_array_add (receiver->flows, flow);
   }
   drop_id (receiver, flow_id);
@@ -359,6 +386,15 @@ qp_receiver_add_flow (QpReceiver *receiver, guint64 flow_id, gpointer owner)
   g_hash_table_insert (receiver->ids, g_memdup2 (&flow_id, sizeof flow_id),
       flow);
   deliver_unknown (receiver, flow_id, flow);
+}
+
+void
+qp_receiver_set_own_ssrc (QpReceiver *receiver, gpointer owner, guint32 ssrc)
+{
+  Flow *flow = find_flow (receiver, owner);
+
+  if (flow)
+    qp_rtp_guard_set_own_ssrc (&flow->guard, ssrc);
 }
 
 void

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* All that one peer sends us: streams and datagrams become packets, packets of
  * a known flow become batches, those of an unknown one wait within a bound for
- * the description that explains them.
+ * the description that explains them.  What an RTP session had better not see
+ * (rtp-guard.h) ends here.
  *
  * Every byte is hostile; a broken stream is a protocol error of the peer's and
  * costs its connection only.  Transport thread only; the connection is borrowed
@@ -39,6 +40,7 @@ typedef struct {
 
 typedef struct {
   guint64 packets, bytes;    /* RTP delivered */
+  guint64 refused;           /* RTP packets, for their payload type or SSRC */
   guint64 streams_cancelled; /* reset by the peer */
 } QpReceiverCounters;
 
@@ -47,9 +49,13 @@ QpReceiver *qp_receiver_new (QpQuic *quic, const QpReceiverCallbacks *callbacks,
 void qp_receiver_free (QpReceiver *receiver);
 
 /* Packets of `flow_id` go to `flow`; what waited for it is delivered with the
- * next flush. Several IDs may lead to one flow. */
-void qp_receiver_add_flow (QpReceiver *receiver, guint64 flow_id,
-    gpointer flow);
+ * next flush. Several IDs may lead to one flow. RTP of another `payload_type`
+ * than the one that the flow began with is refused; -1: none is. */
+void qp_receiver_add_flow (QpReceiver *receiver, guint64 flow_id, gpointer flow,
+    gint payload_type);
+/* We send in the flow under this SSRC: RTCP that claims to be ours is refused. */
+void qp_receiver_set_own_ssrc (QpReceiver *receiver, gpointer flow,
+    guint32 ssrc);
 /* Forgets every ID of `flow`; packets still to come are unknown. */
 void qp_receiver_remove_flow (QpReceiver *receiver, gpointer flow);
 

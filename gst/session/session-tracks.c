@@ -116,6 +116,8 @@ static void
 announce (QpSession *session, QpTrack *track, GstCaps *caps)
 {
   gst_caps_replace (&track->caps, caps);
+  gst_structure_get_uint (gst_caps_get_structure (caps, 0), "ssrc",
+      &track->ssrc);
   track->media_number = session->next_media++;
   track->announced = TRUE;
   track->end_by_us = 0;
@@ -126,6 +128,8 @@ take_item (QpSession *session, QpTrack *track, const QpTrackItem *item)
 {
   if (item->type == QP_TRACK_ITEM_CAPS) {
     announce (session, track, item->caps);
+  } else if (item->type == QP_TRACK_ITEM_CHUNK && item->chunk->n_packets > 0) {
+    track->ssrc = item->chunk->ssrc;
   } else if (item->type == QP_TRACK_ITEM_END) {
     track->end_by_us = item->deadline_us;
     if (!session->drain)

@@ -110,7 +110,8 @@ received_flow (FlowWalk *walk, QpRemoteTrack *track, gpointer flow)
       qp_remote_track_get_kind (track), "direction", G_TYPE_STRING, "receive",
       "flow-id", G_TYPE_UINT64, qp_remote_track_get_flow_id (track),
       "packets-received", G_TYPE_UINT64, counters.packets, "bytes-received",
-      G_TYPE_UINT64, counters.bytes, "streams-cancelled", G_TYPE_UINT64,
+      G_TYPE_UINT64, counters.bytes, "packets-refused", G_TYPE_UINT64,
+      counters.refused, "streams-cancelled", G_TYPE_UINT64,
       counters.streams_cancelled, NULL);
 }
 

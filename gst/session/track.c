@@ -185,6 +185,7 @@ flush_pending (QpTrack *track, gboolean ends)
   chunk = g_new0 (QpChunk, 1);
   g_atomic_ref_count_init (&chunk->refs);
   chunk->n_packets = track->pending->len;
+  chunk->ssrc = track->pending_ssrc;
   chunk->starts = track->pending_starts;
   chunk->key = track->pending_key;
   chunk->ends = ends;
@@ -241,6 +242,7 @@ add_packet (QpTrack *track, GstBuffer *buffer)
   g_ptr_array_add (track->pending, buffer);
   track->pending_size += qp_roq_packet_size (size);
   track->pending_key = qp_frame_tracker_is_key (&track->tracker);
+  track->pending_ssrc = GST_READ_UINT32_BE (header + 8);
 
   if (events & QP_FRAME_ENDS)
     flush_pending (track, TRUE);

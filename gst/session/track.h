@@ -24,6 +24,7 @@ typedef struct {
   gatomicrefcount refs;
   GBytes *framed; /* { Length, packet }*; NULL: only the end of the frame */
   guint n_packets;
+  guint32 ssrc;          /* of its packets */
   gboolean starts, ends; /* its frame */
   gboolean key;          /* its frame can be decoded by itself */
   gint64 born_us;        /* monotonic; when the track took it */
@@ -65,6 +66,7 @@ struct _QpTrack {
   GPtrArray *pending; /* of GstBuffer*, borrowed: packets of the next chunk */
   gsize pending_size; /* framed, bytes */
   gboolean pending_starts, pending_key;
+  guint32 pending_ssrc;
   GstCaps *pushed_caps; /* the newest given to qp_track_set_caps() */
   gboolean restart; /* END was pushed: media that follows is announced anew */
 
@@ -81,6 +83,7 @@ struct _QpTrack {
 
   /* Transport thread only. */
   GstCaps *caps;        /* announced, NULL before any */
+  guint32 ssrc;         /* of the newest packet, or as the caps say */
   guint64 media_number; /* grows with each change of caps; names the flow */
   gboolean announced;   /* part of the media description now */
   QpKeyframeLimiter keyframes;
