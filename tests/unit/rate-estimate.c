@@ -166,17 +166,15 @@ test_pauses (Fixture *f, gconstpointer data)
   }
 }
 
-/* The route has become longer: that looks like a queue, but does not go. */
+/* The route has become longer: that looks like a queue, but does not go. (What is
+ * in flight is bounded at first as if it were one, see flight-limit.h.) */
 static void
 test_longer_path (Fixture *f, gconstpointer data)
 {
   f->camera->max = 4 * MBIT;
   sim_run (&f->link, 10 * SECOND);
   f->link.delay = GPOINTER_TO_UINT (data) * MS;
-  for (guint i = 0; i < 200; i++) {
-    sim_run (&f->link, 100 * MS);
-    g_assert_cmpuint (get_estimate (f), >=, MBIT / 2);
-  }
+  sim_run (&f->link, 20 * SECOND);
   g_assert_cmpuint (get_estimate (f), >=, 4 * MBIT);
 }
 
@@ -282,8 +280,8 @@ static void
 test_two_share_with_keyframes (void)
 {
   for (guint seed = 1; seed <= 6; seed++)
-    g_assert_cmpuint (share_of_two (seed, 60, 10 * SECOND + seed * 37 * MS),
-        >=, 35);
+    g_assert_cmpuint (share_of_two (seed, 60, 10 * SECOND + seed * 37 * MS), >=,
+        35);
 }
 
 /* Bulk data fills the queue whatever we do. It gets most, but not all, and what
