@@ -21,6 +21,15 @@ NUMBERS = {'camera': 10, 'viewer': 20}
 
 CORE4, CORE6 = '203.0.113.254', '2001:db8:113::fe'
 
+BLOCKED = '''
+table ip block%d {
+  chain forward {
+    type filter hook forward priority filter
+    iifname "net%d" ip daddr %s tcp dport 8443 drop
+  }
+}
+'''
+
 
 class Uplink:
   """One interface of a peer and the network behind it."""
@@ -68,6 +77,14 @@ class Uplink:
     self.mappings = 0
     self.forget_mappings()
 
+  def all_addresses(self):
+    """Its own, and its NAT's to the outside."""
+    own = [address.split('/')[0] for address in self.addresses]
+    return own + [self._public_address()] * (self.router is not None)
+
+  def _public_address(self):
+    return '203.0.113.%d' % self.number
+
   # --- What happens to it -------------------------------------------------------
 
   def link_down(self):
@@ -104,25 +121,22 @@ class Uplink:
   def forget_mappings(self):
     """The NAT restarts: other ports, other mappings, the same address. The
     kernel forgets a masquerade's mappings with the interface's address."""
-    number = NUMBERS[self.host.name] + self.number % 10
     self.mappings += 1
     begin = 20000 + self.mappings % 40 * 1000
     rule = ('meta l4proto { tcp, udp } masquerade to :%d-%d; oifname "wan" masquerade'
             % (begin, begin + 999))
     if self.mappings > 1:
-      self.router.ip('addr del 203.0.113.%d/24 dev wan' % number)
+      self.router.ip('addr del %s/24 dev wan' % self._public_address())
     self.router.nft('flush ruleset\n' + NAT_RULES % rule)
-    self.router.ip('addr add 203.0.113.%d/24 dev wan' % number)
+    self.router.ip('addr add %s/24 dev wan' % self._public_address())
     self.router.ip('route replace default via ' + CORE4)
 
   def without_signaling(self, blocked=True):
     """Whether the signaling server cannot be reached through here."""
     core = self.network.routers['core']
-    core.nft('add table ip block%d; delete table ip block%d' % (self.number, self.number))
+    core.nft('add table ip block%d\ndelete table ip block%d' % (self.number, self.number))
     if blocked:
-      core.nft('table ip block%d { chain forward { type filter hook forward priority filter;'
-               ' iifname "net%d" ip daddr %s tcp dport 8443 drop; } }'
-               % (self.number, self.number, self.network.server.address))
+      core.nft(BLOCKED % (self.number, self.number, self.network.server.address))
 
   def restore(self):
     """As it was in the beginning. Idempotent."""
@@ -170,10 +184,3 @@ class World(Network):
 
   def uplinks_of(self, side):
     return [uplink for name, uplink in self.uplinks.items() if name.startswith(side + '-')]
-
-  def uplink_with(self, side, address):
-    """The side's uplink that has the address (without a port)."""
-    for uplink in self.uplinks_of(side):
-      if address in [own.split('/')[0] for own in uplink.addresses]:
-        return uplink
-    raise AssertionError('%s has no network with %s' % (side, address))
