@@ -40,9 +40,9 @@
  * seen higher or long passed, and near it, where it is the same for all. */
 #define START_PERCENT 100
 #define FAST_PERCENT 30
-#define STEP 150000            /* bit/s per second */
-#define MAX_STEP_PERCENT 20    /* …on a slow path */
-#define NEAR_BELOW_PERCENT 92  /* of `carried` */
+#define STEP 150000           /* bit/s per second */
+#define MAX_STEP_PERCENT 20   /* …on a slow path */
+#define NEAR_BELOW_PERCENT 92 /* of `carried` */
 #define NEAR_ABOVE_PERCENT 115
 /* The sender must use so much of the estimate for it to grow. */
 #define USED_PERCENT 70
@@ -128,8 +128,8 @@ add_mark (QpRateEstimate *estimate, gint64 now)
     estimate->first_mark = (estimate->first_mark + 1) % QP_RATE_MARKS;
     estimate->n_marks--;
   }
-  *get_mark (estimate, estimate->n_marks++) =
-      (QpRateMark){ now, estimate->delivered };
+  *get_mark (estimate, estimate->n_marks++) = (QpRateMark){ now,
+    estimate->delivered };
 }
 
 /* Bit/s over the last `time` or a little more. */
@@ -182,7 +182,8 @@ note_round_trip (QpRateEstimate *estimate, const QpRateSample *sample)
   estimate->base_now = MIN (estimate->base_now, sample->rtt);
   /* A queue that grows is no noise. */
   if (estimate->last_rtt > 0 && estimate->late_from == 0)
-    estimate->noise = (15 * estimate->noise + MIN (difference, MAX_NOISE / 2)) / 16;
+    estimate->noise = (15 * estimate->noise + MIN (difference, MAX_NOISE / 2)) /
+        16;
   estimate->last_rtt = sample->rtt;
 }
 
@@ -271,7 +272,8 @@ watch_stuck (QpRateEstimate *estimate, const QpRateSample *sample)
   guint64 delay = queue_delay (estimate, sample);
 
   estimate->stuck_now = MIN (estimate->stuck_now, delay);
-  if (sample->now - estimate->stuck_from < MAX (STUCK, 2 * (gint64) sample->rtt))
+  if (sample->now - estimate->stuck_from <
+      MAX (STUCK, 2 * (gint64) sample->rtt))
     return;
   if (estimate->stuck_before != G_MAXUINT64 &&
       estimate->stuck_now > MIN_OTHERS &&
@@ -327,8 +329,8 @@ grow (QpRateEstimate *estimate, gint64 now, gint64 time)
 
   if (estimate->state == QP_RATE_STARTING &&
       now - estimate->began >= START_TIME)
-    estimate->estimate =
-        MAX (estimate->estimate, recent_rate (estimate, now, SECOND));
+    estimate->estimate = MAX (estimate->estimate,
+        recent_rate (estimate, now, SECOND));
   if (!estimate->lossy && used * 100 >= estimate->estimate * USED_PERCENT)
     estimate->estimate += growth (estimate) * time / SECOND;
 }
@@ -341,7 +343,8 @@ answer_in_time (QpRateEstimate *estimate, const QpRateSample *sample,
   if (estimate->state == QP_RATE_BUSY)
     estimate->state = QP_RATE_FOLLOWING;
   if (delay <= estimate->others + (tolerated (estimate) - estimate->others) / 2)
-    grow (estimate, sample->now, MIN (sample->now - estimate->calm_at, 100 * MS));
+    grow (estimate, sample->now,
+        MIN (sample->now - estimate->calm_at, 100 * MS));
   estimate->calm_at = sample->now;
   if (estimate->target > 0)
     estimate->target = estimate->estimate;

@@ -25,10 +25,10 @@ G_BEGIN_DECLS
 
 /* What the connection tells. Bytes are of UDP payload. */
 typedef struct {
-  gint64 now;      /* monotonic µs */
-  gint64 acked_at; /* when something was last acknowledged; 0: never */
-  guint64 rtt;     /* µs, of the newest acknowledgement; 0: unknown */
-  guint64 sent, lost;        /* all so far */
+  gint64 now;         /* monotonic µs */
+  gint64 acked_at;    /* when something was last acknowledged; 0: never */
+  guint64 rtt;        /* µs, of the newest acknowledgement; 0: unknown */
+  guint64 sent, lost; /* all so far */
   guint64 in_flight, unsent; /* now */
 } QpRateSample;
 
@@ -49,9 +49,9 @@ typedef enum {
 typedef struct {
   QpRateState state;
   guint64 estimate; /* bit/s; 0: nothing is known yet */
-  guint64 target;   /* bit/s; less than that while a queue drains; 0: no limit */
-  guint64 ceiling;  /* bit/s, when the queue began to stand */
-  guint64 carried;  /* bit/s, while one stood last; 0: none yet */
+  guint64 target;  /* bit/s; less than that while a queue drains; 0: no limit */
+  guint64 ceiling; /* bit/s, when the queue began to stand */
+  guint64 carried; /* bit/s, while one stood last; 0: none yet */
 
   gint64 began;     /* of this path; 0: no sample yet */
   gint64 updated;   /* the last sample */

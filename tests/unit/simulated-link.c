@@ -9,7 +9,7 @@
 
 typedef struct {
   gint64 born;
-  guint64 unsent;   /* bytes */
+  guint64 unsent; /* bytes */
   guint64 unacked;
   gboolean cancelled;
   guint flying; /* packets; freed when nothing is left of it */
@@ -73,8 +73,7 @@ make_frame (SimCamera *camera)
   if (camera->key_every > 0) {
     guint place = camera->frame_number % camera->key_every;
 
-    size *= (place == 0 ? camera->key_size : 1) *
-        (gdouble) camera->key_every /
+    size *= (place == 0 ? camera->key_size : 1) * (gdouble) camera->key_every /
         (camera->key_every - 1 + camera->key_size);
   }
   camera->frame_number++;
@@ -258,8 +257,8 @@ update_window (SimCamera *camera)
   }
   camera->best_now = MAX (camera->best_now, rate);
   camera->best = MAX (camera->best_now, camera->best_before);
-  camera->window =
-      MAX (2.0 * camera->best * round_trip / SECOND, 10.0 * SIM_PACKET);
+  camera->window = MAX (2.0 * camera->best * round_trip / SECOND,
+      10.0 * SIM_PACKET);
 }
 
 static void

@@ -21,14 +21,14 @@ typedef struct {
   SimLink *link;
   guint index;
   gboolean on, greedy;
-  guint64 max;      /* bit/s of its encoder; the estimate's target may be less */
+  guint64 max; /* bit/s of its encoder; the estimate's target may be less */
   guint frame_rate; /* per second */
   guint key_every;  /* frames; 0: none after the first */
   guint key_size;   /* in frames */
 
   QpRateEstimate estimate;
   QpFlightLimit flight;
-  gdouble window, credit; /* bytes: congestion window; of pacing */
+  gdouble window, credit;              /* bytes: congestion window; of pacing */
   guint64 best, best_now, best_before; /* bytes/s delivered lately */
   gint64 best_turn;
   guint64 best_acked; /* when it was last looked at */
@@ -48,7 +48,7 @@ typedef struct {
 } SimCamera;
 
 struct _SimLink {
-  gint64 now; /* µs */
+  gint64 now;          /* µs */
   guint64 rate;        /* bit/s */
   guint64 queue_limit; /* bytes */
   gint64 delay;        /* µs, one way */
