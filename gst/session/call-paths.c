@@ -102,6 +102,7 @@ on_path_received_all (gpointer user)
     qp_mover_received_all (call->mover);
   if (call->quic)
     qp_quic_flush (call->quic);
+  qp_call_watch_rate (call);
 }
 
 static void

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "session/call.h"
+#include "session/rate-estimate.h"
 #include "signaling/framing.h"
 
 G_BEGIN_DECLS
@@ -40,6 +41,11 @@ struct _QpCall {
   char *alpn;
   QpSender *sender;
   QpReceiver *receiver;
+
+  QpRateEstimate rate;
+  gint64 rate_at;   /* when it was fed last */
+  guint rate_moves; /* of the connection, that it knows of */
+  guint64 rate_told, target_told; /* bit/s */
 
   gint64 control; /* the control stream, -1: none */
   QpDeframer *deframer;

@@ -126,6 +126,7 @@ qp_call_new (const QpCallConfig *config, const QpCallCallbacks *callbacks,
   call->qlog_dir = g_strdup (config->qlog_dir);
   call->timeout_ms = config->timeout_ms;
   call->control = -1;
+  qp_rate_estimate_init (&call->rate);
 
   path.controlling = config->offerer;
   call->paths = qp_paths_new (config->context, &path, config->id, config->name,

@@ -64,6 +64,8 @@ typedef struct {
   void (*moved) (QpCall *call, guint from, guint to, const char *cause,
       gint64 gap_us, gpointer user);
   void (*cut) (QpCall *call, gboolean cut, gpointer user);
+  /* What qp_call_get_rate() tells has changed by some percent. */
+  void (*rate_changed) (QpCall *call, gpointer user);
   void (*keyframe) (QpTrack *track, gboolean newcomer, gpointer user);
   void (*rtp) (gpointer flow, GstBufferList *list, gpointer user);
   void (*rtcp) (gpointer flow, GstBuffer *buffer, gpointer user);
@@ -112,6 +114,12 @@ gboolean qp_call_get_info (QpCall *call, QpPathInfo *path, QpQuicInfo *quic);
 gint64 qp_call_get_last_received (QpCall *call);
 /* µs from start to CONNECTED; 0 before. */
 gint64 qp_call_get_connect_time (QpCall *call);
+
+/* To be called at least every 100 ms. */
+void qp_call_watch_rate (QpCall *call);
+/* bit/s of UDP payload that the path carries, 0 if that is not known yet; and
+ * what to send at most, 0 if no limit was seen. See rate-estimate.h. */
+guint64 qp_call_get_rate (QpCall *call, guint64 *target);
 
 /* Interfaces or addresses have changed, or may have. */
 void qp_call_network_changed (QpCall *call);

@@ -283,6 +283,15 @@ on_keyframe (QpTrack *track, gboolean newcomer, gpointer user)
 
 /* --- Wanted or not ---------------------------------------------------------- */
 
+static void
+on_rate_changed (QpCall *call, gpointer user)
+{
+  QpPeer *peer = user;
+
+  if (call == peer->call)
+    qp_session_rates_changed (peer->session);
+}
+
 static const QpCallCallbacks call_callbacks = {
   .signal = on_signal,
   .state_changed = on_state_changed,
@@ -292,6 +301,7 @@ static const QpCallCallbacks call_callbacks = {
   .path_lost = on_path_lost,
   .moved = on_moved,
   .cut = on_cut,
+  .rate_changed = on_rate_changed,
   .keyframe = on_keyframe,
   .rtp = qp_peer_receive_rtp,
   .rtcp = qp_peer_receive_rtcp,

@@ -187,6 +187,12 @@ qp_peer_foreach_flow (QpPeer *peer,
 
 /* --- Bitrates -------------------------------------------------------------- */
 
+gboolean
+qp_peer_consumes (QpPeer *peer)
+{
+  return peer->consumes;
+}
+
 void
 qp_peer_tick (QpPeer *peer, gint64 now)
 {
@@ -197,6 +203,7 @@ qp_peer_tick (QpPeer *peer, gint64 now)
 
   if (!qp_peer_is_connected (peer))
     return;
+  qp_call_watch_rate (peer->call);
   qp_call_get_info (peer->call, &path, &quic);
   sample->time = now;
   sample->sent = quic.bytes_sent;

@@ -62,6 +62,8 @@ void qp_peer_flush (QpPeer *peer);
 void qp_peer_tick (QpPeer *peer, gint64 now);
 /* For stats: the current call, NULL if none. */
 QpCall *qp_peer_get_call (QpPeer *peer);
+/* Whether it wants what we send. */
+gboolean qp_peer_consumes (QpPeer *peer);
 void qp_peer_get_bitrates (QpPeer *peer, guint64 *sent, guint64 *received);
 /* Calls `func` for each flow, with one of the tracks set. */
 void qp_peer_foreach_flow (QpPeer *peer,

@@ -139,6 +139,11 @@ void qp_session_init_tracks (QpSession *session);
 /* Frees the track, a QpTrack. */
 void qp_session_forget_track (QpSession *session, gpointer track);
 
+/* --- session-rate.c --------------------------------------------------------- */
+
+/* What a path carries has changed, or who is there. */
+void qp_session_rates_changed (QpSession *session);
+
 /* --- For peers -------------------------------------------------------------- */
 
 QpMember *qp_session_get_producer (QpSession *session);

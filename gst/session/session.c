@@ -228,6 +228,7 @@ on_tick (gpointer data)
 
   for (guint i = 0; i < session->peers->len; i++)
     qp_peer_tick (g_ptr_array_index (session->peers, i), now);
+  qp_session_rates_changed (session); /* of who has come or gone */
   qp_session_watch_silence (session, now);
 
   stats = qp_session_make_stats (session);

@@ -33,6 +33,14 @@ typedef struct {
   const char *name;
 } QpPeerName;
 
+/* What the path to one consumer of ours carries, bit/s of UDP payload. */
+typedef struct {
+  QpPeerName peer;
+  guint64 estimate; /* 0: not known yet */
+  guint64 target;   /* what to send at most now: less while a queue drains; 0: no
+                     * limit was seen yet */
+} QpPeerRate;
+
 typedef enum {
   QP_TRACK_ENDED,     /* the producer sent EOS */
   QP_TRACK_PEER_GONE, /* the peer left or was lost; it may come back */
@@ -51,6 +59,9 @@ typedef struct {
    * limited to one a second). */
   void (*track_rtcp) (QpTrack *track, GstBuffer *buffer, gpointer user);
   void (*track_keyframe) (QpTrack *track, gpointer user);
+  /* Nullable: what all `n` connected consumers' paths carry, whenever one of
+   * them changed by some percent, and every 100 ms. */
+  void (*rates) (const QpPeerRate *rates, guint n, gpointer user);
 
   /* Consumer: `track` is valid from `added` until `removed` returned. */
   void (*remote_track_added) (QpRemoteTrack *track, gpointer user);
@@ -155,6 +166,10 @@ void qp_rtcp_return_unref (QpRtcpReturn *rtcp);
  *     bytes-sent, bytes-received               uint64  UDP payload
  *     packets-sent, packets-received, packets-lost  uint64  QUIC
  *     send-bitrate, receive-bitrate            uint64  bit/s over the last second
+ *     estimated-bitrate                        uint64  bit/s that the path carries,
+ *                        of UDP payload; 0: not known yet
+ *     target-bitrate                           uint64  bit/s to be sent at most
+ *                        now; 0: no limit was seen yet
  *     connect-ms                               double  offer to established
  *     migrations                               uint
  *     last-migration-gap-ms                    double  after the first

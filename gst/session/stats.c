@@ -135,7 +135,8 @@ set_transport_fields (GstStructure *structure, QpPeer *peer)
   QpQuicInfo quic;
   QpSender *sender = qp_call_get_sender (qp_peer_get_call (peer));
   guint64 unsent = sender ? qp_sender_get_unsent (sender) : 0;
-  guint64 sent, received;
+  guint64 sent, received, target;
+  guint64 estimate = qp_call_get_rate (qp_peer_get_call (peer), &target);
   gint64 gap;
 
   qp_call_get_info (qp_peer_get_call (peer), &path, &quic);
@@ -154,6 +155,8 @@ set_transport_fields (GstStructure *structure, QpPeer *peer)
       "connect-ms", G_TYPE_DOUBLE,
       qp_call_get_connect_time (qp_peer_get_call (peer)) / 1000.0, "migrations",
       G_TYPE_UINT, quic.migrations, NULL);
+  gst_structure_set (structure, "estimated-bitrate", G_TYPE_UINT64, estimate,
+      "target-bitrate", G_TYPE_UINT64, target, NULL);
   gap = qp_call_get_last_gap (qp_peer_get_call (peer));
   if (gap >= 0)
     gst_structure_set (structure, "last-migration-gap-ms", G_TYPE_DOUBLE,
