@@ -18,9 +18,11 @@ their own; --jobs 1 shows whether that makes a difference.
 """
 
 import argparse
+import ctypes
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -35,11 +37,20 @@ HEAD = ['event', 'side', 'role', 'runs', 'p50', 'p95', 'max', 'target', 'met', '
         'whole', 'played', 'decoded', 'keys', 'disc', 'broken']
 
 
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent():
+  """Runs in the child, which then takes its world down."""
+  LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def run_cell(cell, runs):
   """What each run gave, as dictionaries."""
   child = subprocess.run([sys.executable, migration_cells.__file__, cell.name, str(runs)],
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                         text=True)
+                         text=True, preexec_fn=end_with_parent)
   results = [json.loads(line) for line in child.stdout.splitlines() if line.startswith('{')]
   if child.returncode:
     sys.stderr.write('%s ended with %d:\n%s' % (cell.name, child.returncode, child.stderr[-2000:]))
