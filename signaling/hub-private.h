@@ -14,6 +14,7 @@ G_BEGIN_DECLS
 typedef struct _Room Room;
 typedef struct _Member Member;
 typedef struct _Connection Connection;
+typedef struct _Address Address;
 
 /*
  *   SILENT ──object without type──▶ UNTYPED
@@ -30,7 +31,8 @@ typedef enum {
 struct _Connection {
   guint64 number;
   ConnectionState state;
-  char *address;
+  char *address;   /* for people */
+  Address *host;   /* not owned; knows of this connection */
   Room *room;      /* not owned; the room outlives it */
   Member *member;  /* MEMBER: not owned, the room owns it; else NULL */
   gint64 deadline; /* when it is dropped for idleness; G_MAXINT64 for members */
@@ -43,6 +45,7 @@ struct _Connection {
 /* A seat. */
 struct _Member {
   QpPeerInfo *info;
+  Address *host;          /* not owned; where its last connection came from */
   Connection *connection; /* not owned; NULL while away */
   gint64 away_until;      /* the seat is held until then; valid while away */
   GQueue mailbox;         /* of char *: JSON that came while away */
@@ -61,7 +64,7 @@ struct _QpHub {
   gpointer user_data;
   GHashTable *connections; /* guint64 * number → Connection, owned */
   GHashTable *rooms;       /* char * name → Room, owned */
-  GHashTable *addresses; /* char * address → GUINT_TO_POINTER (connections) */
+  GHashTable *addresses;   /* char * → Address, owned */
   gboolean draining;
 };
 
@@ -75,6 +78,24 @@ void qp_hub_send_error (QpHub *hub, Connection *connection,
 void qp_hub_drop (QpHub *hub, Connection *connection, QpSignalingError code,
     const char *text, gint64 now);
 void qp_hub_log (QpHub *hub, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* hub-address.c */
+
+GHashTable *qp_addresses_new (void);
+/* (transfer none): what counts for @printable, with one connection more; NULL
+ * with TOO_MANY_CONNECTIONS. */
+Address *qp_address_connect (QpHub *hub, const char *printable, GError **error);
+void qp_address_disconnect (Address *address);
+/* Counts a join; FALSE with TOO_MANY_CONNECTIONS if they come too fast. */
+gboolean qp_address_take_join (const QpHub *hub, Address *address, gint64 now,
+    GError **error);
+/* FALSE with ROOM_FULL if it has its share of the room's seats. */
+gboolean qp_address_may_sit (const QpHub *hub, const Address *address,
+    const Room *room, GError **error);
+/* The member's seat counts for @address from now on; NULL: for nobody. */
+void qp_address_sit (Address *address, Member *member);
+/* Forgets those of whom there is nothing to remember. */
+void qp_addresses_forget (QpHub *hub, gint64 now);
 
 /* hub-room.c */
 

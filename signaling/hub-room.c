@@ -20,6 +20,7 @@
 static void
 member_free (Member *member)
 {
+  qp_address_sit (NULL, member);
   qp_peer_info_free (member->info);
   g_queue_clear_full (&member->mailbox, g_free);
   g_free (member);
@@ -225,6 +226,7 @@ seat (Connection *connection, Member *member)
 {
   connection->state = CONNECTION_MEMBER;
   connection->member = member;
+  qp_address_sit (connection->host, member);
   connection->deadline = G_MAXINT64;
   member->connection = connection;
   member->info->away = FALSE;
@@ -281,7 +283,8 @@ qp_room_join (QpHub *hub, Connection *connection, const QpMessage *join,
     resume (hub, connection, member, join, now);
     return TRUE;
   }
-  if (!make_place (hub, room, error))
+  if (!qp_address_may_sit (hub, connection->host, room, error) ||
+      !make_place (hub, room, error))
     return FALSE;
 
   member = g_new0 (Member, 1);

@@ -98,6 +98,8 @@ qp_hub_new (const QpHubConfig *config, const QpHubCallbacks *callbacks,
     .max_connections = or_default (config->max_connections, 4096),
     .max_connections_per_address =
         or_default (config->max_connections_per_address, 256),
+    .max_seats_per_address = or_default (config->max_seats_per_address, 32),
+    .joins_per_second = or_default (config->joins_per_second, 4),
     .max_message_size = or_default (config->max_message_size,
         QP_MESSAGE_MAX_SIZE),
     .messages_per_second = or_default (config->messages_per_second, 200),
@@ -119,8 +121,7 @@ qp_hub_new (const QpHubConfig *config, const QpHubCallbacks *callbacks,
       (GDestroyNotify) connection_free);
   hub->rooms = g_hash_table_new_full (g_str_hash, g_str_equal, NULL,
       (GDestroyNotify) qp_room_free);
-  hub->addresses = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
-      NULL);
+  hub->addresses = qp_addresses_new ();
   return hub;
 }
 
@@ -197,48 +198,13 @@ close_code (QpSignalingError code)
 
 /* --- coming and going -------------------------------------------------------- */
 
-static gboolean
-count_address (QpHub *hub, const char *address, GError **error)
-{
-  guint n = GPOINTER_TO_UINT (g_hash_table_lookup (hub->addresses, address));
-
-  if (n >= hub->config.max_connections_per_address) {
-    g_set_error (error, QP_SIGNALING_ERROR,
-        QP_SIGNALING_ERROR_TOO_MANY_CONNECTIONS,
-        "%s has %u connections to this server, no more are accepted", address,
-        n);
-    return FALSE;
-  }
-  if (g_hash_table_size (hub->connections) >= hub->config.max_connections) {
-    g_set_error (error, QP_SIGNALING_ERROR,
-        QP_SIGNALING_ERROR_TOO_MANY_CONNECTIONS,
-        "This server has all of its %u connections in use",
-        hub->config.max_connections);
-    return FALSE;
-  }
-  g_hash_table_replace (hub->addresses, g_strdup (address),
-      GUINT_TO_POINTER (n + 1));
-  return TRUE;
-}
-
-static void
-discount_address (QpHub *hub, const char *address)
-{
-  guint n = GPOINTER_TO_UINT (g_hash_table_lookup (hub->addresses, address));
-
-  if (n > 1)
-    g_hash_table_replace (hub->addresses, g_strdup (address),
-        GUINT_TO_POINTER (n - 1));
-  else
-    g_hash_table_remove (hub->addresses, address);
-}
-
 gboolean
 qp_hub_connected (QpHub *hub, guint64 number, const char *path,
     const char *address, gint64 now, GError **error)
 {
   g_autofree char *name = NULL;
   Connection *connection;
+  Address *host;
   Room *room;
 
   if (hub->draining) {
@@ -250,17 +216,18 @@ qp_hub_connected (QpHub *hub, guint64 number, const char *path,
     name = g_strdup (""); /* untyped clients may meet there, members may not */
   else
     name = qp_signaling_room_from_path (path, error);
-  if (!name || !count_address (hub, address, error))
+  if (!name || !(host = qp_address_connect (hub, address, error)))
     return FALSE;
   room = qp_room_get (hub, name, error);
   if (!room) {
-    discount_address (hub, address);
+    qp_address_disconnect (host);
     return FALSE;
   }
 
   connection = g_new0 (Connection, 1);
   connection->number = number;
   connection->address = g_strdup (address);
+  connection->host = host;
   connection->room = room;
   connection->deadline = now + hub->config.listener_seconds * G_USEC_PER_SEC;
   connection->tokens = hub->config.message_burst;
@@ -279,7 +246,7 @@ forget (QpHub *hub, Connection *connection, gint64 now)
   if (connection->member)
     qp_room_away (hub, room, connection->member, now);
   g_hash_table_remove (room->connections, connection);
-  discount_address (hub, connection->address);
+  qp_address_disconnect (connection->host);
   g_hash_table_remove (hub->connections, &connection->number);
   qp_room_release (hub, room);
 }
@@ -388,7 +355,8 @@ join (QpHub *hub, Connection *connection, const QpMessage *message, gint64 now)
   if (connection->state == CONNECTION_MEMBER)
     qp_hub_send_error (hub, connection, QP_SIGNALING_ERROR_ALREADY_JOINED,
         "This connection has joined already", NULL, NULL);
-  else if (!qp_room_join (hub, connection, message, now, &why))
+  else if (!qp_address_take_join (hub, connection->host, now, &why) ||
+      !qp_room_join (hub, connection, message, now, &why))
     qp_hub_drop (hub, connection, why->code, why->message, now);
 }
 
@@ -514,6 +482,7 @@ qp_hub_advance (QpHub *hub, gint64 now)
 {
   drop_idle (hub, now);
   expire_seats (hub, now);
+  qp_addresses_forget (hub, now);
 }
 
 void

@@ -34,10 +34,14 @@ typedef struct {
   guint max_rooms;       /* default 1000 */
   guint max_peers;       /* seats per room, default 64, at most 200 */
   guint max_connections; /* default 4096 */
+  /* An IPv6 address counts with the /64 that it is in. */
   guint max_connections_per_address; /* default 256 */
-  guint max_message_size;            /* bytes, default and at most 64 KiB */
-  guint messages_per_second;         /* per connection, default 200 */
-  guint message_burst;               /* per connection, default 1000 */
+  guint max_seats_per_address;       /* of one room, default 32 */
+  guint
+      joins_per_second; /* from one address, default 4; 16 times that at once */
+  guint max_message_size;    /* bytes, default and at most 64 KiB */
+  guint messages_per_second; /* per connection, default 200 */
+  guint message_burst;       /* per connection, default 1000 */
   guint max_mailbox;  /* messages kept for an absent member, default 128 */
   guint seat_seconds; /* a lost member's seat is held, default 60 */
   guint join_seconds; /* from the first typed message to join, default 30 */

@@ -33,6 +33,8 @@ typedef struct {
   int max_peers;
   int max_connections;
   int max_connections_per_address;
+  int max_seats_per_address;
+  int max_joins_per_second;
   int max_message_size;
   int max_messages_per_second;
   int max_queue;
@@ -47,6 +49,8 @@ static Options options = {
   .max_peers = 64,
   .max_connections = 4096,
   .max_connections_per_address = 256,
+  .max_seats_per_address = 32,
+  .max_joins_per_second = 4,
   .max_message_size = QP_MESSAGE_MAX_SIZE,
   .max_messages_per_second = 200,
   .max_queue = 1024 * 1024,
@@ -91,6 +95,13 @@ static const GOptionEntry entries[] = {
   { "max-connections-per-address", 0, 0, G_OPTION_ARG_INT,
       &options.max_connections_per_address,
       "Connections from one IP address (default: 256)", "N" },
+  { "max-seats-per-address", 0, 0, G_OPTION_ARG_INT,
+      &options.max_seats_per_address,
+      "Members of one room from one IP address (default: 32)", "N" },
+  { "max-joins-per-second", 0, 0, G_OPTION_ARG_INT,
+      &options.max_joins_per_second,
+      "Joins a second from one IP address, sixteen times as many at once (default: 4)",
+      "N" },
   { "max-message-size", 0, 0, G_OPTION_ARG_INT, &options.max_message_size,
       "Bytes of one message, at most 65536 (default: 65536)", "BYTES" },
   { "max-messages-per-second", 0, 0, G_OPTION_ARG_INT,
@@ -128,6 +139,8 @@ check_numbers (GError **error)
     { "max-peers", options.max_peers },
     { "max-connections", options.max_connections },
     { "max-connections-per-address", options.max_connections_per_address },
+    { "max-seats-per-address", options.max_seats_per_address },
+    { "max-joins-per-second", options.max_joins_per_second },
     { "max-message-size", options.max_message_size },
     { "max-messages-per-second", options.max_messages_per_second },
     { "max-queue", options.max_queue },
@@ -193,6 +206,8 @@ start (GError **error)
   config.hub.max_peers = options.max_peers;
   config.hub.max_connections = options.max_connections;
   config.hub.max_connections_per_address = options.max_connections_per_address;
+  config.hub.max_seats_per_address = options.max_seats_per_address;
+  config.hub.joins_per_second = options.max_joins_per_second;
   config.hub.max_message_size = options.max_message_size;
   config.hub.messages_per_second = options.max_messages_per_second;
   config.hub.message_burst = 5 * options.max_messages_per_second;

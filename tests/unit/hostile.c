@@ -66,7 +66,10 @@ hostile_server_new (void)
 {
   const QpSignalingServerConfig config = {
     .address = "127.0.0.1",
-    .hub = { .messages_per_second = 100000, .message_burst = 100000 },
+    .hub = { .messages_per_second = 100000,
+        .message_burst = 100000,
+        .max_seats_per_address = 200,
+        .joins_per_second = 1000 },
   };
   g_autoptr (GError) error = NULL;
   QpSignalingServer *server = qp_signaling_server_new (&config, &error);

@@ -80,6 +80,95 @@ test_connections (void)
   hub_world_clear (&world);
 }
 
+/* One address may have half of a room, absent members' seats included. */
+static void
+test_seats_of_an_address (void)
+{
+  HubWorld world;
+  g_autoptr (GError) error = NULL;
+
+  hub_world_init (&world,
+      (QpHubConfig){ .max_peers = 4, .max_seats_per_address = 2 });
+  hub_world_connect_and_join (&world, 1, 0);
+  hub_world_connect_and_join (&world, 2, 1);
+  hub_world_hush (&world);
+  qp_hub_disconnected (world.hub, 2, world.now);
+  hub_world_connect_and_join (&world, 3, 2);
+  hub_world_assert_error (&world, 3, "room-full");
+  g_assert_cmpuint (world.closed[3], ==, QP_HUB_CLOSE_TRY_LATER);
+  /* Its own seat is always there, and the other half for others. */
+  hub_world_connect_and_join (&world, 4, 1);
+  hub_world_skip (&world, 4, QP_MESSAGE_JOINED);
+  g_assert_true (qp_hub_connected (world.hub, 5, "/door", "192.0.2.2",
+      world.now, &error));
+  hub_world_join (&world, 5, 2, "");
+  hub_world_skip (&world, 5, QP_MESSAGE_JOINED);
+  /* A seat goes where its member goes. */
+  g_assert_true (qp_hub_connected (world.hub, 6, "/door", "192.0.2.2",
+      world.now, &error));
+  hub_world_join (&world, 6, 1, "");
+  hub_world_skip (&world, 6, QP_MESSAGE_JOINED);
+  hub_world_hush (&world);
+  hub_world_connect_and_join (&world, 7, 3);
+  hub_world_skip (&world, 7, QP_MESSAGE_JOINED);
+  hub_world_clear (&world);
+}
+
+/* Comes and goes all the time: the others hear of it a few times a second. */
+static void
+test_join_flood (void)
+{
+  HubWorld world;
+  guint heard = 0, refused = 0;
+
+  hub_world_init (&world, (QpHubConfig){ .joins_per_second = 2 });
+  g_assert_true (qp_hub_connected (world.hub, 1, "/door", "192.0.2.9",
+      world.now, NULL));
+  hub_world_join (&world, 1, 0, "");
+  hub_world_hush (&world);
+  for (guint i = 0; i < 10000; i++) {
+    hub_world_connect_and_join (&world, 2, 1);
+    refused += world.closed[2] == QP_HUB_CLOSE_TRY_LATER;
+    hub_world_say (&world, 2, "{\"v\":1,\"type\":\"leave\"}");
+    heard += g_queue_get_length (&world.sent[1]);
+    hub_world_hush (&world);
+    world.now += S / 1000;
+    qp_hub_advance (world.hub, world.now);
+  }
+  /* 32 at once and two a second for ten seconds, each with its leaving. */
+  g_assert_cmpuint (10000 - refused, >=, 32 + 19);
+  g_assert_cmpuint (10000 - refused, <=, 32 + 21);
+  g_assert_cmpuint (heard, ==, 2 * (10000 - refused));
+
+  /* Everybody else may join. */
+  g_assert_true (qp_hub_connected (world.hub, 3, "/door", "192.0.2.9",
+      world.now, NULL));
+  hub_world_join (&world, 3, 2, "");
+  hub_world_skip (&world, 3, QP_MESSAGE_JOINED);
+  hub_world_clear (&world);
+}
+
+/* A host has a /64 of IPv6 addresses to choose from. */
+static void
+test_ipv6_hosts (void)
+{
+  HubWorld world;
+  g_autoptr (GError) error = NULL;
+
+  hub_world_init (&world, (QpHubConfig){ .max_connections_per_address = 2 });
+  g_assert_true (qp_hub_connected (world.hub, 1, "/a", "2001:db8:0:1::1",
+      world.now, NULL));
+  g_assert_true (qp_hub_connected (world.hub, 2, "/a", "2001:db8:0:1:ffff::2",
+      world.now, NULL));
+  g_assert_false (qp_hub_connected (world.hub, 3, "/a", "2001:db8:0:1::3",
+      world.now, &error));
+  g_assert_error (error, QP_SIGNALING_ERROR,
+      QP_SIGNALING_ERROR_TOO_MANY_CONNECTIONS);
+  g_assert_true (qp_hub_connected (world.hub, 4, "/a", "2001:db8:0:2::1",
+      world.now, NULL));
+  hub_world_clear (&world);
+}
+
 static void
 test_rate (void)
 {
@@ -286,6 +375,10 @@ main (int argc, char **argv)
   g_test_add_func ("/signaling/hub/full", test_full);
   g_test_add_func ("/signaling/hub/rooms", test_rooms);
   g_test_add_func ("/signaling/hub/connections", test_connections);
+  g_test_add_func ("/signaling/hub/seats-of-an-address",
+      test_seats_of_an_address);
+  g_test_add_func ("/signaling/hub/join-flood", test_join_flood);
+  g_test_add_func ("/signaling/hub/ipv6-hosts", test_ipv6_hosts);
   g_test_add_func ("/signaling/hub/rate", test_rate);
   g_test_add_func ("/signaling/hub/size", test_size);
   g_test_add_func ("/signaling/hub/idle", test_idle);
