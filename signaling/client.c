@@ -722,6 +722,20 @@ qp_signaling_client_reconnect (QpSignalingClient *client,
   set_timer (client, 0, on_retry);
 }
 
+void
+qp_signaling_client_set_parts (QpSignalingClient *client, gboolean produces,
+    gboolean consumes)
+{
+  if (client->join->produces == produces && client->join->consumes == consumes)
+    return;
+  client->join->produces = produces;
+  client->join->consumes = consumes;
+  /* Before that, the join that tells it is yet to be sent. */
+  if (client->state == QP_SIGNALING_JOINING ||
+      client->state == QP_SIGNALING_JOINED)
+    qp_signaling_client_reconnect (client, client->local_address);
+}
+
 static void
 call_later (GMainContext *context, GSourceFunc done, gpointer user_data)
 {

@@ -111,6 +111,13 @@ void qp_signaling_client_reconnect (QpSignalingClient *client,
     const char *local_address);
 
 /*
+ * Tells the room what this member does from now on. The others hear of it by a
+ * peer-joined with the same id; the seat is kept, the connection is a new one.
+ */
+void qp_signaling_client_set_parts (QpSignalingClient *client,
+    gboolean produces, gboolean consumes);
+
+/*
  * Gives up the seat: sends leave and closes. @done (nullable) is called once
  * from the main context: when that is on its way, or failed, or after 500 ms.
  * The state is DISCONNECTED from now on; no other callback comes.

@@ -199,6 +199,40 @@ gst_quicp2p_common_install_properties (GObjectClass *klass,
   gst_type_mark_as_plugin_api (GST_TYPE_QUICP2P_CONGESTION_CONTROL, 0);
 }
 
+/* --- Signals --------------------------------------------------------------- */
+
+/* Whoever is connected may say no; the last word is the class's own yes. */
+static gboolean
+ask_all (GSignalInvocationHint *hint, GValue *result, const GValue *answer,
+    gpointer data)
+{
+  g_value_copy (answer, result);
+  return g_value_get_boolean (answer);
+}
+
+static gboolean
+accept_anybody (GstElement *element, const char *peer_id, const char *peer_name,
+    const char *fingerprint)
+{
+  return TRUE;
+}
+
+void
+gst_quicp2p_common_install_signals (GObjectClass *klass)
+{
+  GType type = G_OBJECT_CLASS_TYPE (klass);
+
+  g_signal_new ("peer-joined", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+      G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_STRING);
+  g_signal_new ("peer-left", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+      G_TYPE_NONE, 3, G_TYPE_STRING, G_TYPE_STRING, G_TYPE_STRING);
+  g_signal_new_class_handler ("accept-peer", type, G_SIGNAL_RUN_LAST,
+      G_CALLBACK (accept_anybody), ask_all, NULL, NULL, G_TYPE_BOOLEAN, 3,
+      G_TYPE_STRING, G_TYPE_STRING, G_TYPE_STRING);
+}
+
+/* --- Setting and getting --------------------------------------------------- */
+
 /* The member of the config that holds the string property @id, else NULL. */
 static char **
 string_member (GstQuicP2PCommon *common, guint id)
@@ -484,4 +518,28 @@ void
 gst_quicp2p_on_failed (const GError *error, gpointer element)
 {
   post_problem (element, GST_MESSAGE_ERROR, error);
+}
+
+void
+gst_quicp2p_on_peer_joined (const QpPeerName *peer, gpointer element)
+{
+  g_signal_emit_by_name (element, "peer-joined", peer->id, peer->name);
+}
+
+void
+gst_quicp2p_on_peer_left (const QpPeerName *peer, const char *reason,
+    gpointer element)
+{
+  g_signal_emit_by_name (element, "peer-left", peer->id, peer->name, reason);
+}
+
+gboolean
+gst_quicp2p_on_accept_peer (const QpPeerName *peer, const char *fingerprint,
+    gpointer element)
+{
+  gboolean accepted = TRUE;
+
+  g_signal_emit_by_name (element, "accept-peer", peer->id, peer->name,
+      fingerprint, &accepted);
+  return accepted;
 }

@@ -76,6 +76,8 @@ void gst_quicp2p_common_clear (GstQuicP2PCommon *common);
 /* Installs GST_QUICP2P_PROP_URI to GST_QUICP2P_PROP_STATS. */
 void gst_quicp2p_common_install_properties (GObjectClass *klass,
     guint connect_timeout_ms);
+/* Adds the signals peer-joined, peer-left and accept-peer. */
+void gst_quicp2p_common_install_signals (GObjectClass *klass);
 /* Warn about an invalid @id, as the last resort of the element's own. */
 void gst_quicp2p_common_set_property (GstQuicP2PCommon *common, GObject *object,
     guint id, const GValue *value, GParamSpec *pspec);
@@ -102,6 +104,11 @@ GstStructure *gst_quicp2p_common_get_stats (GstQuicP2PCommon *common);
 void gst_quicp2p_on_message (GstStructure *structure, gpointer element);
 void gst_quicp2p_on_warning (const GError *error, gpointer element);
 void gst_quicp2p_on_failed (const GError *error, gpointer element);
+void gst_quicp2p_on_peer_joined (const QpPeerName *peer, gpointer element);
+void gst_quicp2p_on_peer_left (const QpPeerName *peer, const char *reason,
+    gpointer element);
+gboolean gst_quicp2p_on_accept_peer (const QpPeerName *peer,
+    const char *fingerprint, gpointer element);
 
 /* Adds GstURIHandler for quicp2p:// and quicp2ps:// to an element type. */
 void gst_quicp2p_uri_handler_init_src (gpointer iface, gpointer data);

@@ -30,7 +30,8 @@ struct _GstQuicP2PProducer {
   GstQuicP2PPadAddedFunc pad_added;
   gpointer user;
 
-  guint live; /* the owner's */
+  guint live;      /* the owner's */
+  char *peer_name; /* the owner's; nullable */
 
   GMutex lock;   /* guards the fields below */
   GList *tracks; /* of GstQuicP2PTrack*, referenced */
@@ -159,6 +160,7 @@ track_new (GstQuicP2PProducer *producer, guint session, QpRemoteTrack *remote)
   track->session = session;
   track->mid = g_strdup (qp_remote_track_get_mid (remote));
   track->media = g_strdup (qp_remote_track_get_kind (remote));
+  track->flow_id = qp_remote_track_get_flow_id (remote);
   track->encoding_name =
       g_strdup (gst_structure_get_string (gst_caps_get_structure (caps, 0),
           "encoding-name"));
@@ -306,7 +308,7 @@ configure_rtpbin (GstQuicP2PProducer *producer)
 }
 
 GstQuicP2PProducer *
-gst_quicp2p_producer_new (GstBin *bin, guint number, const char *peer_id,
+gst_quicp2p_producer_new (GstBin *bin, guint number, const QpPeerName *peer,
     guint latency_ms, GstQuicP2PPadAddedFunc pad_added, gpointer user)
 {
   g_autofree char *name = g_strdup_printf ("rtpbin_%u", number);
@@ -320,7 +322,8 @@ gst_quicp2p_producer_new (GstBin *bin, guint number, const char *peer_id,
   producer->refs = 1;
   producer->bin = bin;
   producer->rtpbin = gst_object_ref_sink (rtpbin);
-  producer->peer_id = g_strdup (peer_id);
+  producer->peer_id = g_strdup (peer->id);
+  producer->peer_name = g_strdup (peer->name);
   producer->number = number;
   producer->group_id = gst_util_group_id_next ();
   producer->latency_ms = latency_ms;
@@ -350,6 +353,7 @@ gst_quicp2p_producer_unref (GstQuicP2PProducer *producer)
   g_signal_handlers_disconnect_by_data (producer->rtpbin, producer);
   gst_object_unref (producer->rtpbin);
   g_free (producer->peer_id);
+  g_free (producer->peer_name);
   g_mutex_clear (&producer->lock);
   g_free (producer);
 }
@@ -358,6 +362,25 @@ const char *
 gst_quicp2p_producer_get_peer_id (GstQuicP2PProducer *producer)
 {
   return producer->peer_id;
+}
+
+void
+gst_quicp2p_producer_set_peer_name (GstQuicP2PProducer *producer,
+    const char *name)
+{
+  char *old = producer->peer_name;
+
+  producer->peer_name = g_strdup (name);
+  g_free (old);
+}
+
+void
+gst_quicp2p_track_get_owner (GstQuicP2PTrack *track,
+    GstQuicP2PStreamOwner *owner)
+{
+  owner->peer_id = track->producer->peer_id;
+  owner->peer_name = track->producer->peer_name;
+  owner->flow_id = track->flow_id;
 }
 
 guint

@@ -22,6 +22,7 @@ typedef struct _GstQuicP2PTrack {
   GstQuicP2PProducer *producer; /* referenced */
   guint session;                /* of the producer's rtpbin */
   char *mid, *media, *encoding_name;
+  guint64 flow_id;
 
   /* Constant until the track is taken apart. */
   GstElement *rtp_src, *rtcp_src, *rtcp_sink;
@@ -32,6 +33,7 @@ typedef struct _GstQuicP2PTrack {
   /* The owner's, under the owner's lock. */
   GstQuicP2PSrcPad *pad; /* referenced; shows this track; nullable */
   gboolean pad_goes;     /* with the track's EOS the pad goes too */
+  gboolean gone;         /* the peer is: the track is not shown any more */
 } GstQuicP2PTrack;
 
 /* On a streaming thread: RTP of @track comes out of @pad. */
@@ -41,13 +43,19 @@ typedef void (*GstQuicP2PPadAddedFunc) (GstQuicP2PTrack *track, GstPad *pad,
 /* Makes the producer and its rtpbin inside @bin, which must outlive it.
  * @number makes names unique.  Returns: (transfer full), NULL without rtpbin. */
 GstQuicP2PProducer *gst_quicp2p_producer_new (GstBin *bin, guint number,
-    const char *peer_id, guint latency_ms, GstQuicP2PPadAddedFunc pad_added,
+    const QpPeerName *peer, guint latency_ms, GstQuicP2PPadAddedFunc pad_added,
     gpointer user);
 GstQuicP2PProducer *gst_quicp2p_producer_ref (GstQuicP2PProducer *producer);
 void gst_quicp2p_producer_unref (GstQuicP2PProducer *producer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstQuicP2PProducer, gst_quicp2p_producer_unref)
 
 const char *gst_quicp2p_producer_get_peer_id (GstQuicP2PProducer *producer);
+/* The name is the owner's, under the owner's lock. */
+void gst_quicp2p_producer_set_peer_name (GstQuicP2PProducer *producer,
+    const char *name);
+/* Whose the track is; borrows from the producer. */
+void gst_quicp2p_track_get_owner (GstQuicP2PTrack *track,
+    GstQuicP2PStreamOwner *owner);
 /* Of the stream-start events of all its tracks. */
 guint gst_quicp2p_producer_get_group_id (GstQuicP2PProducer *producer);
 

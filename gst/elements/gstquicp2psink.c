@@ -138,6 +138,9 @@ static const QpSessionCallbacks callbacks = {
   .message = gst_quicp2p_on_message,
   .warning = gst_quicp2p_on_warning,
   .failed = gst_quicp2p_on_failed,
+  .peer_joined = gst_quicp2p_on_peer_joined,
+  .peer_left = gst_quicp2p_on_peer_left,
+  .accept_peer = gst_quicp2p_on_accept_peer,
   .track_rtcp = on_track_rtcp,
   .track_keyframe = on_track_keyframe,
 };
@@ -492,6 +495,60 @@ install_properties (GObjectClass *object_class)
           GST_QUICP2P_PARAM_FLAGS));
 }
 
+/* Documented here, because the tools look for it beside the element. */
+static void
+install_signals (GObjectClass *object_class)
+{
+  /**
+   * GstQuicP2PSink::peer-joined:
+   * @object: the element
+   * @peer_id: the member's id, 32 hex digits
+   * @peer_name: (nullable): its display-name
+   *
+   * A member of the room is connected and has proved who it is.  The same is
+   * posted as an element message "peer-joined".
+   *
+   * Emitted from the transport thread: handlers must not block.
+   *
+   * Since: 0.1
+   */
+  /**
+   * GstQuicP2PSink::peer-left:
+   * @object: the element
+   * @peer_id: the member's id, 32 hex digits
+   * @peer_name: (nullable): its display-name
+   * @reason: a sentence for people
+   *
+   * A member that had joined is gone for good: it ended the call, left the room,
+   * or was lost and did not come back in time.  The same is posted as an element
+   * message "peer-left".
+   *
+   * Emitted from the transport thread: handlers must not block.
+   *
+   * Since: 0.1
+   */
+  /**
+   * GstQuicP2PSink::accept-peer:
+   * @object: the element
+   * @peer_id: the member's id, 32 hex digits
+   * @peer_name: (nullable): its display-name; anybody may call himself anything
+   * @fingerprint: (nullable): of its certificate, as "sha-256 AB:CD:…"; the
+   *     connection is not made with any other
+   *
+   * Decides whether there may be a call with that member.  Asked before it is
+   * called, when the fingerprint is not known yet and so %NULL, and again when it
+   * is; a member that calls us is asked about once.  Who is refused learns so,
+   * and no more.
+   *
+   * Emitted from the transport thread: handlers must not block.
+   *
+   * Returns: %TRUE, as without a handler, to accept
+   *
+   * Since: 0.1
+   */
+  gst_quicp2p_common_install_signals (object_class);
+}
+
 static void
 gst_quicp2p_sink_class_init (GstQuicP2PSinkClass *klass)
 {
@@ -510,6 +567,7 @@ gst_quicp2p_sink_class_init (GstQuicP2PSinkClass *klass)
   element_class->change_state = change_state;
 
   install_properties (object_class);
+  install_signals (object_class);
   gst_type_mark_as_plugin_api (GST_TYPE_QUICP2P_MAPPING, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_QUICP2P_SINK_PAD, 0);
 

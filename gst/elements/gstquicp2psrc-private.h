@@ -21,6 +21,7 @@ struct _GstQuicP2PSrc {
   GMutex expose_lock;
 
   GMutex lock;      /* guards the fields below */
+  gboolean all;     /* every producer is played; decided when joining */
   guint latency_ms; /* used from the next producer on */
   GList *producers; /* of GstQuicP2PProducer*, referenced */
   GList *live;      /* of GstQuicP2PTrack*, referenced: what the session has */
@@ -42,6 +43,8 @@ extern const QpSessionCallbacks gst_quicp2p_src_callbacks;
 void gst_quicp2p_src_demolish_track (GstElement *element, gpointer track);
 /* Ends pads without a producer at once, and the rest after what was received. */
 void gst_quicp2p_src_end_all (GstElement *element, gpointer unused);
+/* A producer has another name: tells the pads. */
+void gst_quicp2p_src_name_owners (GstElement *element, gpointer unused);
 
 /* Takes all apart, once the session is gone and no data flows. */
 void gst_quicp2p_src_clean_up (GstQuicP2PSrc *self);
@@ -56,8 +59,9 @@ guint64 gst_quicp2p_src_get_dropped (GstQuicP2PSrc *self);
 void gst_quicp2p_src_expose (GstQuicP2PTrack *track, GstPad *target,
     gpointer user);
 
-/* Removes a pad from the element; does no harm twice. */
-void gst_quicp2p_src_remove_pad (GstQuicP2PSrc *self, GstQuicP2PSrcPad *pad);
+/* Ends a pad, as far as downstream lets it, and removes it from the element;
+ * does no harm twice.  May block. */
+void gst_quicp2p_src_retire_pad (GstQuicP2PSrc *self, GstQuicP2PSrcPad *pad);
 
 void gst_quicp2p_src_stop_pads_timer (GstQuicP2PSrc *self);
 

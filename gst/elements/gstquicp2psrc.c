@@ -88,6 +88,14 @@ static gboolean
 join (GstQuicP2PSrc *self)
 {
   g_autoptr (GError) error = NULL;
+  gboolean all;
+
+  g_mutex_lock (&self->common.lock);
+  all = g_strcmp0 (self->common.config->producer, QP_CONFIG_ALL_PRODUCERS) == 0;
+  g_mutex_unlock (&self->common.lock);
+  g_mutex_lock (&self->lock);
+  self->all = all;
+  g_mutex_unlock (&self->lock);
 
   gst_quicp2p_common_join (&self->common, GST_ELEMENT_CAST (self),
       &gst_quicp2p_src_callbacks, &error);
@@ -275,11 +283,16 @@ install_properties (GObjectClass *object_class)
   /**
    * GstQuicP2PSrc:producer:
    *
+   * With "all", every stream of every other member has a pad, which goes away
+   * with the member; nobody is waited for, and an empty room is no error.
+   * Otherwise one producer is played, and its pads are kept for its successor.
+   *
    * Since: 0.1
    */
   g_object_class_install_property (object_class, PROP_PRODUCER,
       g_param_spec_string ("producer", "Producer",
-          "Id (32 hex digits) or name of the producer to play (NULL: the first in the room)",
+          "Whom to play: id (32 hex digits) or name of a member, or \"all\" "
+          "(NULL: the first in the room that sends)",
           NULL, GST_QUICP2P_PARAM_FLAGS));
   /**
    * GstQuicP2PSrc:producer-timeout:
@@ -294,6 +307,60 @@ install_properties (GObjectClass *object_class)
           "End the streams this long after the producer left without ending them, in ms (0: "
           "never)",
           0, G_MAXINT, DEFAULT_PRODUCER_TIMEOUT, GST_QUICP2P_PARAM_FLAGS));
+}
+
+/* Documented here, because the tools look for it beside the element. */
+static void
+install_signals (GObjectClass *object_class)
+{
+  /**
+   * GstQuicP2PSrc::peer-joined:
+   * @object: the element
+   * @peer_id: the member's id, 32 hex digits
+   * @peer_name: (nullable): its display-name
+   *
+   * A member of the room is connected and has proved who it is.  The same is
+   * posted as an element message "peer-joined".
+   *
+   * Emitted from the transport thread: handlers must not block.
+   *
+   * Since: 0.1
+   */
+  /**
+   * GstQuicP2PSrc::peer-left:
+   * @object: the element
+   * @peer_id: the member's id, 32 hex digits
+   * @peer_name: (nullable): its display-name
+   * @reason: a sentence for people
+   *
+   * A member that had joined is gone for good: it ended the call, left the room,
+   * or was lost and did not come back in time.  The same is posted as an element
+   * message "peer-left".
+   *
+   * Emitted from the transport thread: handlers must not block.
+   *
+   * Since: 0.1
+   */
+  /**
+   * GstQuicP2PSrc::accept-peer:
+   * @object: the element
+   * @peer_id: the member's id, 32 hex digits
+   * @peer_name: (nullable): its display-name; anybody may call himself anything
+   * @fingerprint: (nullable): of its certificate, as "sha-256 AB:CD:…"; the
+   *     connection is not made with any other
+   *
+   * Decides whether there may be a call with that member.  Asked before it is
+   * called, when the fingerprint is not known yet and so %NULL, and again when it
+   * is; a member that calls us is asked about once.  Who is refused learns so,
+   * and no more.
+   *
+   * Emitted from the transport thread: handlers must not block.
+   *
+   * Returns: %TRUE, as without a handler, to accept
+   *
+   * Since: 0.1
+   */
+  gst_quicp2p_common_install_signals (object_class);
 }
 
 static void
@@ -313,6 +380,7 @@ gst_quicp2p_src_class_init (GstQuicP2PSrcClass *klass)
   element_class->query = query;
 
   install_properties (object_class);
+  install_signals (object_class);
   gst_type_mark_as_plugin_api (GST_TYPE_QUICP2P_SRC_PAD, 0);
 
   gst_element_class_add_static_pad_template_with_gtype (element_class,

@@ -11,21 +11,36 @@ GST_DEBUG_CATEGORY_EXTERN (gst_quicp2p_src_debug);
  * no-more-pads, which players wait for. */
 #define NO_MORE_PADS_DELAY GST_SECOND
 
-void
-gst_quicp2p_src_remove_pad (GstQuicP2PSrc *self, GstQuicP2PSrcPad *pad)
+/* TRUE for the one caller that is to take the pad away. */
+static gboolean
+claim_pad (GstQuicP2PSrc *self, GstQuicP2PSrcPad *pad)
 {
   GList *link;
 
+  /* A pad is in the list before it is on the element, but not with this. */
+  g_mutex_lock (&self->expose_lock);
   g_mutex_lock (&self->lock);
   link = g_list_find (self->pads, pad);
   if (link)
     self->pads = g_list_delete_link (self->pads, link);
   g_mutex_unlock (&self->lock);
-  if (!link)
-    return;
+  g_mutex_unlock (&self->expose_lock);
+  return link != NULL;
+}
 
-  gst_pad_set_active (GST_PAD_CAST (pad), FALSE);
+void
+gst_quicp2p_src_retire_pad (GstQuicP2PSrc *self, GstQuicP2PSrcPad *pad)
+{
+  if (!claim_pad (self, pad))
+    return;
+  GST_INFO_OBJECT (self, "pad %s goes", GST_PAD_NAME (pad));
+  gst_quicp2p_src_pad_try_push_eos (pad);
+  /* Removed first: who holds a buffer of the pad back lets go of it once the
+   * application takes its branch away, and only then the pad comes to rest. */
+  g_mutex_lock (&self->expose_lock);
   gst_element_remove_pad (GST_ELEMENT_CAST (self), GST_PAD_CAST (pad));
+  g_mutex_unlock (&self->expose_lock);
+  gst_pad_set_active (GST_PAD_CAST (pad), FALSE);
   gst_object_unref (pad);
 }
 
@@ -33,8 +48,7 @@ gst_quicp2p_src_remove_pad (GstQuicP2PSrc *self, GstQuicP2PSrcPad *pad)
 static void
 retire_pad (GstElement *element, gpointer user)
 {
-  gst_quicp2p_src_pad_push_eos (user);
-  gst_quicp2p_src_remove_pad (GST_QUICP2P_SRC (element), user);
+  gst_quicp2p_src_retire_pad (GST_QUICP2P_SRC (element), user);
 }
 
 /* EOS of the track is out of its pad. */
@@ -103,13 +117,15 @@ gst_quicp2p_src_stop_pads_timer (GstQuicP2PSrc *self)
   }
 }
 
-/* (transfer full), nullable: the pad without a producer that fits best.  A pad
- * with another codec under the same mid will never be shown again: it is
- * returned in @retired (transfer full).  With the lock. */
+/* (transfer full), nullable: the pad without a producer that fits best; where
+ * all are played, one of the same peer.  A pad with another codec under the same
+ * mid will never be shown again: it is returned in @retired (transfer full).
+ * With the lock. */
 static GstQuicP2PSrcPad *
 find_orphan (GstQuicP2PSrc *self, GstQuicP2PTrack *track,
     GstQuicP2PSrcPad **retired)
 {
+  const char *peer_id = gst_quicp2p_producer_get_peer_id (track->producer);
   GstQuicP2PSrcPad *best = NULL;
   GstQuicP2PMatch best_match = GST_QUICP2P_MATCH_MID;
   GstQuicP2PStreamKind kind;
@@ -121,6 +137,8 @@ find_orphan (GstQuicP2PSrc *self, GstQuicP2PTrack *track,
     gboolean eos = gst_quicp2p_src_pad_is_eos (pad);
 
     if (gst_quicp2p_src_pad_is_shown (pad) && !eos)
+      continue;
+    if (self->all && !gst_quicp2p_src_pad_is_of (pad, peer_id))
       continue;
     if (match == GST_QUICP2P_MATCH_MID ||
         (match == GST_QUICP2P_MATCH_SAME && eos)) {
@@ -145,22 +163,99 @@ make_pad (GstQuicP2PSrc *self, GstQuicP2PTrack *track)
   g_autofree char *stream_id = g_strdup_printf ("%s/%s",
       gst_quicp2p_producer_get_peer_id (track->producer), track->mid);
   GstQuicP2PStreamKind kind;
+  GstQuicP2PStreamOwner owner;
   GstPad *pad;
 
   gst_quicp2p_track_get_kind (track, &kind);
+  gst_quicp2p_track_get_owner (track, &owner);
   pad = gst_quicp2p_src_pad_new (templ, name, &kind, stream_id,
       gst_quicp2p_producer_get_group_id (track->producer), self->latency_ms);
   gst_object_ref_sink (pad);
+  gst_quicp2p_src_pad_set_owner (GST_QUICP2P_SRC_PAD (pad), &owner);
   self->pads = g_list_append (self->pads, gst_object_ref (pad));
   return GST_QUICP2P_SRC_PAD (pad);
 }
 
-/* TRUE if each track of the producer has its pad.  With the lock. */
+/* TRUE if each track that the session has shows on its pad.  With the lock. */
 static gboolean
-all_shown (GstQuicP2PSrc *self, GstQuicP2PProducer *producer)
+all_shown (GstQuicP2PSrc *self)
 {
-  return g_list_length (self->pads) >=
-      gst_quicp2p_producer_count_tracks (producer);
+  for (GList *walk = self->live; walk; walk = walk->next) {
+    if (!((GstQuicP2PTrack *) walk->data)->pad)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* (transfer full), NULL if the track is not to be seen any more: its pad, which
+ * is new if @added.  With the lock. */
+static GstQuicP2PSrcPad *
+choose_pad (GstQuicP2PSrc *self, GstQuicP2PTrack *track, gboolean *added,
+    GstQuicP2PSrcPad **retired)
+{
+  if (track->gone)
+    return NULL;
+  if (!track->pad) {
+    track->pad = find_orphan (self, track, retired);
+    *added = !track->pad;
+    if (*added)
+      track->pad = make_pad (self, track);
+  }
+  return gst_object_ref (track->pad);
+}
+
+/* Tells the pad whose stream it shows now.  With expose_lock, so that an older
+ * name does not come last. */
+static void
+name_owner (GstQuicP2PSrc *self, GstQuicP2PTrack *track, GstQuicP2PSrcPad *pad)
+{
+  g_autofree char *name = NULL;
+  GstQuicP2PStreamOwner owner;
+
+  g_mutex_lock (&self->lock);
+  gst_quicp2p_track_get_owner (track, &owner);
+  owner.peer_name = name = g_strdup (owner.peer_name);
+  g_mutex_unlock (&self->lock);
+  /* Without the lock: applications are told of properties that change. */
+  gst_quicp2p_src_pad_set_owner (pad, &owner);
+}
+
+static gpointer
+copy_track (gconstpointer track, gpointer unused)
+{
+  return gst_quicp2p_track_ref ((GstQuicP2PTrack *) track);
+}
+
+/* (transfer full), nullable */
+static GstQuicP2PSrcPad *
+get_pad (GstQuicP2PSrc *self, GstQuicP2PTrack *track)
+{
+  GstQuicP2PSrcPad *pad;
+
+  g_mutex_lock (&self->lock);
+  pad = track->pad ? gst_object_ref (track->pad) : NULL;
+  g_mutex_unlock (&self->lock);
+  return pad;
+}
+
+void
+gst_quicp2p_src_name_owners (GstElement *element, gpointer unused)
+{
+  GstQuicP2PSrc *self = GST_QUICP2P_SRC (element);
+  GList *tracks;
+
+  g_mutex_lock (&self->expose_lock);
+  g_mutex_lock (&self->lock);
+  tracks = g_list_copy_deep (self->live, copy_track, NULL);
+  g_mutex_unlock (&self->lock);
+  for (GList *walk = tracks; walk; walk = walk->next) {
+    g_autoptr (GstQuicP2PSrcPad) pad = get_pad (self, walk->data);
+
+    if (pad)
+      name_owner (self, walk->data, pad);
+  }
+  g_mutex_unlock (&self->expose_lock);
+  g_list_free_full (tracks, (GDestroyNotify) gst_quicp2p_track_unref);
 }
 
 void
@@ -173,23 +268,21 @@ gst_quicp2p_src_expose (GstQuicP2PTrack *track, GstPad *target, gpointer user)
 
   g_mutex_lock (&self->expose_lock);
   g_mutex_lock (&self->lock);
-  if (track->pad) {
-    pad = gst_object_ref (track->pad);
-  } else {
-    pad = find_orphan (self, track, &retired);
-    added = !pad;
-    if (!pad)
-      pad = make_pad (self, track);
-    track->pad = gst_object_ref (pad);
-  }
-  complete = all_shown (self, track->producer);
+  pad = choose_pad (self, track, &added, &retired);
+  complete = all_shown (self);
   if (!complete)
     start_pads_timer (self);
   g_mutex_unlock (&self->lock);
+  if (!pad) {
+    g_mutex_unlock (&self->expose_lock);
+    gst_quicp2p_src_pad_discard (target);
+    return;
+  }
 
   GST_INFO_OBJECT (self, "%s of peer %s shows on %s pad %s", track->mid,
       gst_quicp2p_producer_get_peer_id (track->producer), added ? "new" : "old",
       GST_PAD_NAME (pad));
+  name_owner (self, track, pad);
   gst_quicp2p_src_pad_attach (pad, target, &track->ended, on_eos,
       gst_quicp2p_track_ref (track), (GDestroyNotify) gst_quicp2p_track_unref);
   if (added)

@@ -14,6 +14,21 @@ GST_DEBUG_CATEGORY_EXTERN (gst_quicp2p_src_debug);
 /* Losses come in bursts: ask no more often than this. */
 #define KEYFRAME_INTERVAL_US (250 * G_TIME_SPAN_MILLISECOND)
 
+/* What EOS waits for a downstream that is busy, at most. */
+#define EOS_PATIENCE_US (500 * G_TIME_SPAN_MILLISECOND)
+#define EOS_POLL_US (5 * G_TIME_SPAN_MILLISECOND)
+
+enum {
+  PROP_0,
+  PROP_PEER_ID,
+  PROP_PEER_NAME,
+  PROP_FLOW_ID,
+  PROP_KIND,
+  N_PROPS,
+};
+
+static GParamSpec *properties[N_PROPS];
+
 struct _GstQuicP2PSrcPad {
   GstGhostPad parent;
 
@@ -22,6 +37,12 @@ struct _GstQuicP2PSrcPad {
   GstEvent *stream_start;
   guint latency_ms;
 
+  /* Under the object lock. */
+  char *peer_id, *peer_name;
+  guint64 flow_id;
+  GstEvent *tags; /* to be sent before the next buffer; nullable */
+
+  gint has_tags;           /* atomic: `tags` is not NULL */
   gint eos;                /* atomic */
   gint64 last_keyframe_us; /* streaming thread; monotonic, 0: never asked */
 };
@@ -62,6 +83,42 @@ pad_query (GstPad *pad, GstObject *parent, GstQuery *query)
   return gst_pad_query_default (pad, parent, query);
 }
 
+/* What "kind" says; the caps' "media" may be anything. */
+static const char *
+get_kind (GstQuicP2PSrcPad *self)
+{
+  if (g_strcmp0 (self->media, "audio") == 0 ||
+      g_strcmp0 (self->media, "video") == 0)
+    return self->media;
+  return "application";
+}
+
+static void
+get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GstQuicP2PSrcPad *self = GST_QUICP2P_SRC_PAD (object);
+
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+    case PROP_PEER_ID:
+      g_value_set_string (value, self->peer_id);
+      break;
+    case PROP_PEER_NAME:
+      g_value_set_string (value, self->peer_name);
+      break;
+    case PROP_FLOW_ID:
+      g_value_set_uint64 (value, self->flow_id);
+      break;
+    case PROP_KIND:
+      g_value_set_string (value, get_kind (self));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      break;
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
 static void
 finalize (GObject *object)
 {
@@ -70,14 +127,58 @@ finalize (GObject *object)
   g_free (self->mid);
   g_free (self->media);
   g_free (self->encoding_name);
+  g_free (self->peer_id);
+  g_free (self->peer_name);
   gst_clear_event (&self->stream_start);
+  gst_clear_event (&self->tags);
   G_OBJECT_CLASS (gst_quicp2p_src_pad_parent_class)->finalize (object);
 }
 
 static void
 gst_quicp2p_src_pad_class_init (GstQuicP2PSrcPadClass *klass)
 {
-  G_OBJECT_CLASS (klass)->finalize = finalize;
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GParamFlags flags = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
+
+  object_class->get_property = get_property;
+  object_class->finalize = finalize;
+
+  /**
+   * GstQuicP2PSrcPad:peer-id:
+   *
+   * Id of the member that sends this stream.  It changes when another producer
+   * goes on on the pad, for example a camera that was restarted.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_PEER_ID] = g_param_spec_string ("peer-id", "Peer id",
+      "Id of the member that sends this stream, 32 hex digits", NULL, flags);
+  /**
+   * GstQuicP2PSrcPad:peer-name:
+   *
+   * Since: 0.1
+   */
+  properties[PROP_PEER_NAME] = g_param_spec_string ("peer-name", "Peer name",
+      "display-name of the member that sends this stream; not unique, not "
+      "authenticated (NULL: it has none)",
+      NULL, flags);
+  /**
+   * GstQuicP2PSrcPad:flow-id:
+   *
+   * Since: 0.1
+   */
+  properties[PROP_FLOW_ID] = g_param_spec_uint64 ("flow-id", "Flow id",
+      "RoQ flow ID under which the stream comes, unique for each peer", 0,
+      (G_GUINT64_CONSTANT (1) << 62) - 1, 0, flags);
+  /**
+   * GstQuicP2PSrcPad:kind:
+   *
+   * Since: 0.1
+   */
+  properties[PROP_KIND] = g_param_spec_string ("kind", "Kind",
+      "What the stream is: \"audio\", \"video\" or \"application\"", NULL,
+      flags);
+  g_object_class_install_properties (object_class, N_PROPS, properties);
 }
 
 static void
@@ -102,6 +203,78 @@ gst_quicp2p_src_pad_new (GstPadTemplate *templ, const char *name,
   gst_pad_set_query_function (GST_PAD_CAST (self), pad_query);
   return GST_PAD_CAST (self);
 }
+
+/* --- Whose stream ---------------------------------------------------------- */
+
+/* With the object lock. */
+static void
+make_tags (GstQuicP2PSrcPad *self)
+{
+  GstTagList *tags = gst_tag_list_new_empty ();
+
+  if (self->peer_name && *self->peer_name)
+    gst_tag_list_add (tags, GST_TAG_MERGE_REPLACE, GST_TAG_TITLE,
+        self->peer_name, NULL);
+  gst_clear_event (&self->tags);
+  self->tags = gst_event_new_tag (tags);
+  g_atomic_int_set (&self->has_tags, TRUE);
+}
+
+/* (transfer full), nullable: the tags that are due. */
+static GstEvent *
+take_tags (GstQuicP2PSrcPad *self)
+{
+  GstEvent *tags;
+
+  GST_OBJECT_LOCK (self);
+  tags = g_steal_pointer (&self->tags);
+  g_atomic_int_set (&self->has_tags, FALSE);
+  GST_OBJECT_UNLOCK (self);
+  return tags;
+}
+
+void
+gst_quicp2p_src_pad_set_owner (GstQuicP2PSrcPad *self,
+    const GstQuicP2PStreamOwner *owner)
+{
+  gboolean new_id, new_name, new_flow;
+
+  GST_OBJECT_LOCK (self);
+  new_id = g_strcmp0 (self->peer_id, owner->peer_id) != 0;
+  new_name = g_strcmp0 (self->peer_name, owner->peer_name) != 0;
+  new_flow = self->flow_id != owner->flow_id;
+  self->flow_id = owner->flow_id;
+  if (new_id) {
+    g_free (self->peer_id);
+    self->peer_id = g_strdup (owner->peer_id);
+  }
+  if (new_name) {
+    g_free (self->peer_name);
+    self->peer_name = g_strdup (owner->peer_name);
+    make_tags (self);
+  }
+  GST_OBJECT_UNLOCK (self);
+
+  if (new_id)
+    g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_PEER_ID]);
+  if (new_name)
+    g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_PEER_NAME]);
+  if (new_flow)
+    g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_FLOW_ID]);
+}
+
+gboolean
+gst_quicp2p_src_pad_is_of (GstQuicP2PSrcPad *self, const char *peer_id)
+{
+  gboolean is;
+
+  GST_OBJECT_LOCK (self);
+  is = g_strcmp0 (self->peer_id, peer_id) == 0;
+  GST_OBJECT_UNLOCK (self);
+  return is;
+}
+
+/* --- What comes out of rtpbin ---------------------------------------------- */
 
 GstQuicP2PMatch
 gst_quicp2p_src_pad_match (GstQuicP2PSrcPad *self,
@@ -169,6 +342,12 @@ probe (GstPad *target, GstPadProbeInfo *info, gpointer user)
 
   if (info->type & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM)
     return probe_event (watch, target, info);
+  if (g_atomic_int_get (&watch->pad->has_tags)) {
+    GstEvent *tags = take_tags (watch->pad);
+
+    if (tags)
+      gst_pad_push_event (GST_PAD_CAST (watch->pad), tags);
+  }
   return gst_pad_is_linked (GST_PAD_CAST (watch->pad)) ? GST_PAD_PROBE_OK
                                                        : GST_PAD_PROBE_DROP;
 }
@@ -204,8 +383,12 @@ gst_quicp2p_src_pad_attach (GstQuicP2PSrcPad *self, GstPad *target,
       probe, watch, watch_free);
 
   if (!gst_pad_has_current_caps (GST_PAD_CAST (self))) {
+    g_autoptr (GstEvent) tags = take_tags (self);
+
     gst_pad_set_active (GST_PAD_CAST (self), TRUE);
     gst_pad_sticky_events_foreach (target, copy_sticky, self);
+    if (tags)
+      gst_pad_store_sticky_event (GST_PAD_CAST (self), tags);
   }
   gst_ghost_pad_set_target (GST_GHOST_PAD_CAST (self), target);
 }
@@ -232,6 +415,30 @@ gst_quicp2p_src_pad_push_eos (GstQuicP2PSrcPad *self)
     return;
   GST_DEBUG_OBJECT (self, "EOS");
   gst_pad_push_event (GST_PAD_CAST (self), gst_event_new_eos ());
+}
+
+/* Who sends us data holds the stream lock of the pad that we are linked to for
+ * as long as its element keeps the data. */
+void
+gst_quicp2p_src_pad_try_push_eos (GstQuicP2PSrcPad *self)
+{
+  gint64 end = g_get_monotonic_time () + EOS_PATIENCE_US;
+  g_autoptr (GstPad) peer = NULL;
+
+  if (gst_quicp2p_src_pad_is_eos (self))
+    return;
+  peer = gst_pad_get_peer (GST_PAD_CAST (self));
+  while (peer && !GST_PAD_STREAM_TRYLOCK (peer)) {
+    if (g_get_monotonic_time () >= end) {
+      GST_INFO_OBJECT (self, "downstream is stuck: it gets no EOS");
+      gst_quicp2p_src_pad_withhold_eos (self);
+      return;
+    }
+    g_usleep (EOS_POLL_US);
+  }
+  gst_quicp2p_src_pad_push_eos (self);
+  if (peer)
+    GST_PAD_STREAM_UNLOCK (peer);
 }
 
 void

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A sometimes pad of quicp2psrc: a ghost pad that outlives the producer behind
  * it.  When the producer comes back, the pad gets a new target, and downstream
- * sees no more than new caps and a discontinuity. */
+ * sees no more than new caps and a discontinuity.  Its properties tell whose
+ * stream it shows. */
 #pragma once
 
 #include <gst/gst.h>
@@ -19,10 +20,25 @@ typedef struct {
   const char *encoding_name; /* as in the caps */
 } GstQuicP2PStreamKind;
 
+/* Whose stream it is. */
+typedef struct {
+  const char *peer_id;
+  const char *peer_name; /* nullable */
+  guint64 flow_id;
+} GstQuicP2PStreamOwner;
+
 /* (transfer floating).  @latency_ms is answered to latency queries. */
 GstPad *gst_quicp2p_src_pad_new (GstPadTemplate *templ, const char *name,
     const GstQuicP2PStreamKind *kind, const char *stream_id, guint group_id,
     guint latency_ms);
+
+/* The pad shows a stream of @owner from now on, or its name has changed.  Any
+ * thread; blocks nowhere.  Downstream hears of a name by a tag before the next
+ * buffer. */
+void gst_quicp2p_src_pad_set_owner (GstQuicP2PSrcPad *self,
+    const GstQuicP2PStreamOwner *owner);
+gboolean gst_quicp2p_src_pad_is_of (GstQuicP2PSrcPad *self,
+    const char *peer_id);
 
 typedef enum {
   GST_QUICP2P_MATCH_NONE,
@@ -51,6 +67,9 @@ gboolean gst_quicp2p_src_pad_is_shown (GstQuicP2PSrcPad *self);
 
 /* Ends the stream, if it has not ended; waits for whoever is downstream. */
 void gst_quicp2p_src_pad_push_eos (GstQuicP2PSrcPad *self);
+/* …does not wait long: an element that holds a buffer back may do so until the
+ * pad that it came from is gone. */
+void gst_quicp2p_src_pad_try_push_eos (GstQuicP2PSrcPad *self);
 /* The pad is going to be removed without an EOS of its own. */
 void gst_quicp2p_src_pad_withhold_eos (GstQuicP2PSrcPad *self);
 gboolean gst_quicp2p_src_pad_is_eos (GstQuicP2PSrcPad *self);

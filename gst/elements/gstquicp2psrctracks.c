@@ -49,17 +49,15 @@ gst_quicp2p_src_demolish_track (GstElement *element, gpointer user)
     self->dropped_packets += gst_quicp2p_track_get_dropped (track);
     g_mutex_unlock (&self->lock);
   }
-  if (pad) {
-    gst_quicp2p_src_pad_push_eos (pad);
-    gst_quicp2p_src_remove_pad (self, pad);
-  }
+  if (pad)
+    gst_quicp2p_src_retire_pad (self, pad);
   demolish_if_idle (self, producer);
 }
 
 /* --- Callbacks: the transport thread -------------------------------------- */
 
 static GstQuicP2PProducer *
-make_producer (GstQuicP2PSrc *self, const char *peer_id)
+make_producer (GstQuicP2PSrc *self, const QpPeerName *peer)
 {
   GstQuicP2PProducer *producer;
   guint number, latency_ms;
@@ -69,7 +67,7 @@ make_producer (GstQuicP2PSrc *self, const char *peer_id)
   latency_ms = self->latency_ms;
   g_mutex_unlock (&self->lock);
 
-  producer = gst_quicp2p_producer_new (GST_BIN_CAST (self), number, peer_id,
+  producer = gst_quicp2p_producer_new (GST_BIN_CAST (self), number, peer,
       latency_ms, gst_quicp2p_src_expose, self);
   if (producer) {
     *gst_quicp2p_producer_live (producer) = 1;
@@ -81,22 +79,32 @@ make_producer (GstQuicP2PSrc *self, const char *peer_id)
   return producer;
 }
 
+/* (transfer none), nullable.  With the lock. */
+static GstQuicP2PProducer *
+find_producer (GstQuicP2PSrc *self, const char *peer_id)
+{
+  for (GList *walk = self->producers; walk; walk = walk->next) {
+    if (strcmp (gst_quicp2p_producer_get_peer_id (walk->data), peer_id) == 0)
+      return walk->data;
+  }
+  return NULL;
+}
+
 /* (transfer full), NULL without rtpbin: the producer, with one live track more,
  * so that it does not go before that is set up. */
 static GstQuicP2PProducer *
-take_producer (GstQuicP2PSrc *self, const char *peer_id)
+take_producer (GstQuicP2PSrc *self, const QpPeerName *peer)
 {
-  GstQuicP2PProducer *found = NULL;
+  GstQuicP2PProducer *found;
 
   g_mutex_lock (&self->lock);
-  for (GList *walk = self->producers; walk && !found; walk = walk->next) {
-    if (strcmp (gst_quicp2p_producer_get_peer_id (walk->data), peer_id) == 0) {
-      found = gst_quicp2p_producer_ref (walk->data);
-      *gst_quicp2p_producer_live (found) += 1;
-    }
+  found = find_producer (self, peer->id);
+  if (found) {
+    gst_quicp2p_producer_ref (found);
+    *gst_quicp2p_producer_live (found) += 1;
   }
   g_mutex_unlock (&self->lock);
-  return found ? found : make_producer (self, peer_id);
+  return found ? found : make_producer (self, peer);
 }
 
 static void
@@ -104,7 +112,7 @@ on_remote_track_added (QpRemoteTrack *remote, gpointer user)
 {
   GstQuicP2PSrc *self = GST_QUICP2P_SRC (user);
   QpPeerName peer = qp_remote_track_get_peer (remote);
-  g_autoptr (GstQuicP2PProducer) producer = take_producer (self, peer.id);
+  g_autoptr (GstQuicP2PProducer) producer = take_producer (self, &peer);
   GstQuicP2PTrack *track = NULL;
 
   if (producer)
@@ -154,17 +162,30 @@ on_remote_rtcp (QpRemoteTrack *remote, GstBuffer *buffer, gpointer user)
     gst_buffer_unref (buffer);
 }
 
-/* Its pad waits for whoever comes next. */
+/* The track is not to be seen any more; its pad waits for whoever comes next. */
 static void
 orphan_pad (GstQuicP2PSrc *self, GstQuicP2PTrack *track)
 {
   g_autoptr (GstQuicP2PSrcPad) pad = NULL;
 
   g_mutex_lock (&self->lock);
+  track->gone = TRUE;
   pad = g_steal_pointer (&track->pad);
   g_mutex_unlock (&self->lock);
   if (pad)
     gst_quicp2p_src_pad_detach (pad);
+}
+
+/* Where all are played, nobody else ever comes to the pad of a stream that has
+ * ended.  With the lock. */
+static void
+end_pad (GstQuicP2PSrc *self, GstQuicP2PTrack *track, QpTrackEnd end)
+{
+  track->pad_goes = self->all || end == QP_TRACK_REPLACED;
+  /* The media goes on, on another pad. An EOS here would end a pipeline in
+   * which this is the only stream. */
+  if (end == QP_TRACK_REPLACED && track->pad)
+    gst_quicp2p_src_pad_withhold_eos (track->pad);
 }
 
 static void
@@ -179,11 +200,8 @@ on_remote_track_removed (QpRemoteTrack *remote, QpTrackEnd end, gpointer user)
   g_mutex_lock (&self->lock);
   self->live = g_list_remove (self->live, track);
   *gst_quicp2p_producer_live (track->producer) -= 1;
-  /* The media goes on, on another pad. An EOS here would end a pipeline in
-   * which this is the only stream. */
-  track->pad_goes = end == QP_TRACK_REPLACED;
-  if (track->pad_goes && track->pad)
-    gst_quicp2p_src_pad_withhold_eos (track->pad);
+  if (end != QP_TRACK_PEER_GONE)
+    end_pad (self, track, end);
   g_mutex_unlock (&self->lock);
 
   if (end == QP_TRACK_PEER_GONE) {
@@ -194,6 +212,65 @@ on_remote_track_removed (QpRemoteTrack *remote, QpTrackEnd end, gpointer user)
   } else {
     gst_quicp2p_track_end (track); /* goes when its EOS is out */
   }
+}
+
+/* (transfer full), nullable: a pad that shows, or waits for, that peer. */
+static GstQuicP2PSrcPad *
+find_pad_of (GstQuicP2PSrc *self, const char *peer_id)
+{
+  GstQuicP2PSrcPad *found = NULL;
+
+  g_mutex_lock (&self->lock);
+  for (GList *walk = self->pads; walk && !found; walk = walk->next) {
+    if (gst_quicp2p_src_pad_is_of (walk->data, peer_id))
+      found = gst_object_ref (walk->data);
+  }
+  g_mutex_unlock (&self->lock);
+  return found;
+}
+
+/* For gst_element_call_async(): takes away all pads of a peer. */
+static void
+retire_pads_of (GstElement *element, gpointer peer_id)
+{
+  GstQuicP2PSrc *self = GST_QUICP2P_SRC (element);
+  GstQuicP2PSrcPad *pad;
+
+  while ((pad = find_pad_of (self, peer_id))) {
+    gst_quicp2p_src_retire_pad (self, pad);
+    gst_object_unref (pad);
+  }
+}
+
+/* Where one producer is played, its pads wait for a successor. */
+static void
+on_peer_left (const QpPeerName *peer, const char *reason, gpointer user)
+{
+  GstQuicP2PSrc *self = GST_QUICP2P_SRC (user);
+  gboolean all;
+
+  g_mutex_lock (&self->lock);
+  all = self->all;
+  g_mutex_unlock (&self->lock);
+  if (all)
+    gst_element_call_async (GST_ELEMENT_CAST (self), retire_pads_of,
+        g_strdup (peer->id), g_free);
+  gst_quicp2p_on_peer_left (peer, reason, user);
+}
+
+static void
+on_peer_renamed (const QpPeerName *peer, gpointer user)
+{
+  GstQuicP2PSrc *self = GST_QUICP2P_SRC (user);
+  GstQuicP2PProducer *producer;
+
+  g_mutex_lock (&self->lock);
+  producer = find_producer (self, peer->id);
+  if (producer)
+    gst_quicp2p_producer_set_peer_name (producer, peer->name);
+  g_mutex_unlock (&self->lock);
+  gst_element_call_async (GST_ELEMENT_CAST (self), gst_quicp2p_src_name_owners,
+      NULL, NULL);
 }
 
 static void
@@ -245,6 +322,10 @@ const QpSessionCallbacks gst_quicp2p_src_callbacks = {
   .message = gst_quicp2p_on_message,
   .warning = gst_quicp2p_on_warning,
   .failed = gst_quicp2p_on_failed,
+  .peer_joined = gst_quicp2p_on_peer_joined,
+  .peer_left = on_peer_left,
+  .peer_renamed = on_peer_renamed,
+  .accept_peer = gst_quicp2p_on_accept_peer,
   .remote_track_added = on_remote_track_added,
   .remote_track_caps = on_remote_track_caps,
   .remote_track_removed = on_remote_track_removed,
@@ -277,7 +358,8 @@ gst_quicp2p_src_clean_up (GstQuicP2PSrc *self)
     g_mutex_unlock (&self->lock);
     if (!pad)
       break;
-    gst_quicp2p_src_remove_pad (self, pad);
+    gst_quicp2p_src_pad_withhold_eos (pad);
+    gst_quicp2p_src_retire_pad (self, pad);
   }
 }
 

@@ -10,6 +10,9 @@
 
 G_BEGIN_DECLS
 
+/* As QpConfig's producer: everybody is played. */
+#define QP_CONFIG_ALL_PRODUCERS "all"
+
 typedef enum {
   QP_MAPPING_STREAM_PER_FRAME, /* each frame on a QUIC stream of its own */
   QP_MAPPING_STREAM,           /* all frames of a flow on one stream */
@@ -46,7 +49,8 @@ typedef struct {
   char *interfaces;
   guint
       producer_timeout_ms; /* consumer: EOS this long after the producer left; 0: never */
-  char *producer; /* consumer: id or name; NULL: the first; "all" */
+  /* Consumer: id or name; NULL: the first; QP_CONFIG_ALL_PRODUCERS. */
+  char *producer;
   char *qlog_dir;
 } QpConfig;
 

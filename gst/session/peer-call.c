@@ -44,10 +44,11 @@ call_connected (QpPeer *peer)
 
   peer->failures = 0;
   qp_peer_forget_held (peer);
-  g_clear_pointer (&peer->unwanted_sdp, g_free);
+  g_clear_pointer (&peer->sdp, g_free);
   memset (peer->samples, 0, sizeof peer->samples);
   peer->n_samples = 0;
 
+  qp_peer_set_presence (peer, QP_PEER_HERE, NULL);
   /* The client's first message opens the control stream for both sides. */
   if (!qp_call_is_offerer (peer->call) ||
       qp_session_get_producer (peer->session))
@@ -87,7 +88,7 @@ on_state_changed (QpCall *call, QpCallState old_state, QpCallState state,
   if (state == QP_CALL_CONNECTED) {
     if (call == peer->next)
       promote_next (peer);
-    qp_session_connected (peer->session);
+    qp_session_connected (peer->session, peer);
     call_connected (peer);
   }
   /* The end is told with its reason, in qp_peer_call_ended(). */
@@ -174,8 +175,10 @@ qp_peer_call_ended (QpPeer *peer, QpCall *call, const GError *error)
   }
   qp_peer_forget_held (peer);
   peer->call = g_steal_pointer (&peer->next);
-  if (!peer->call)
+  if (!peer->call) {
     qp_peer_remove_remote (peer, QP_TRACK_PEER_GONE);
+    qp_peer_set_presence (peer, error ? QP_PEER_LOST : QP_PEER_AWAY, reason);
+  }
   post_state (peer, was_connected ? QP_CALL_CONNECTED : QP_CALL_CHECKING,
       error ? QP_CALL_FAILED : QP_CALL_CLOSED, reason);
   qp_session_retire_call (peer->session, call,
@@ -208,9 +211,9 @@ post_path (QpPeer *peer, guint from, guint to, const char *cause, double gap_ms)
       path.remote.address, cause, gap_ms);
   qp_session_post (peer->session,
       gst_structure_new ("path-changed", "peer-id", G_TYPE_STRING, peer->id,
-          "old-path", G_TYPE_UINT, from, "new-path", G_TYPE_UINT, to,
-          "local-candidate-type", G_TYPE_STRING, path.local.type,
-          "local-address", G_TYPE_STRING, path.local.address,
+          "peer-name", G_TYPE_STRING, peer->name, "old-path", G_TYPE_UINT, from,
+          "new-path", G_TYPE_UINT, to, "local-candidate-type", G_TYPE_STRING,
+          path.local.type, "local-address", G_TYPE_STRING, path.local.address,
           "remote-candidate-type", G_TYPE_STRING, path.remote.type,
           "remote-address", G_TYPE_STRING, path.remote.address, "cause",
           G_TYPE_STRING, cause, "gap-ms", G_TYPE_DOUBLE, gap_ms, NULL));
@@ -248,7 +251,8 @@ on_path_lost (QpCall *call, guint path, const char *cause, gpointer user)
     return;
   qp_session_post (peer->session,
       gst_structure_new ("path-lost", "peer-id", G_TYPE_STRING, peer->id,
-          "path", G_TYPE_UINT, path, "cause", G_TYPE_STRING, cause, NULL));
+          "peer-name", G_TYPE_STRING, peer->name, "path", G_TYPE_UINT, path,
+          "cause", G_TYPE_STRING, cause, NULL));
 }
 
 static void
@@ -328,21 +332,23 @@ new_call_id (void)
       g_random_int (), g_random_int ());
 }
 
-void
+gboolean
 qp_peer_want (QpPeer *peer)
 {
   g_autofree char *id = NULL;
-  g_autofree char *sdp = g_steal_pointer (&peer->unwanted_sdp);
 
   peer->wanted = TRUE;
-  if (sdp && qp_peer_is_connected (peer))
-    qp_peer_apply_media (peer, sdp);
-  if (peer->call || peer->retry || !peer->present)
-    return;
+  if (peer->sdp && !peer->sdp_applied && qp_peer_is_connected (peer))
+    qp_peer_apply_media (peer, peer->sdp);
+  if (peer->call || peer->retry || !peer->present || !peer->produces)
+    return TRUE;
+  if (peer->refused || !qp_peer_is_accepted (peer, NULL))
+    return FALSE;
   id = new_call_id ();
   peer->offered_us = g_get_monotonic_time ();
   peer->call = qp_peer_make_call (peer, TRUE, id);
   qp_call_start (peer->call);
+  return TRUE;
 }
 
 static void
@@ -361,11 +367,35 @@ drop_calls (QpPeer *peer, const char *reason)
 void
 qp_peer_drop (QpPeer *peer, const char *reason)
 {
+  g_autofree char *why = g_strdup (peer->lost_reason ? peer->lost_reason
+                                                     : reason);
+
   peer->wanted = FALSE;
   qp_peer_remove_remote (peer, QP_TRACK_PEER_GONE);
   g_ptr_array_set_size (peer->flows, 0);
   qp_peer_forget_held (peer);
   drop_calls (peer, reason);
+  g_clear_pointer (&peer->sdp, g_free);
+  qp_peer_set_presence (peer, QP_PEER_AWAY, why);
+}
+
+void
+qp_peer_unwant (QpPeer *peer, const char *reason)
+{
+  if (!qp_peer_is_connected (peer) || !peer->consumes ||
+      !qp_session_get_producer (peer->session)) {
+    qp_peer_drop (peer, reason);
+    return;
+  }
+  peer->wanted = FALSE;
+  qp_peer_remove_remote (peer, QP_TRACK_PEER_GONE);
+}
+
+void
+qp_peer_send_no_more (QpPeer *peer, const char *reason)
+{
+  if (!peer->wanted || !peer->produces)
+    qp_peer_drop (peer, reason);
 }
 
 static gboolean

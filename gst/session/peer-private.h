@@ -26,11 +26,22 @@ typedef struct {
   guint64 sent, received;
 } QpPeerSample;
 
+typedef enum {
+  QP_PEER_AWAY, /* the application knows nothing of it */
+  QP_PEER_HERE, /* a call was connected and did not end since */
+  QP_PEER_LOST, /* …ended against its will: it may come back */
+} QpPeerPresence;
+
 struct _QpPeer {
   QpSession *session;
   char *id, *name;
-  gboolean produces, present;
+  gboolean produces, consumes, present;
   gboolean wanted;
+  gboolean refused; /* by the application; we do not call it */
+
+  QpPeerPresence presence;
+  char *lost_reason;       /* LOST: why */
+  GSource *return_timeout; /* LOST: until it is AWAY; NULL: never */
 
   QpCall *call;      /* the newest that works, else the newest */
   QpCall *next;      /* to replace `call`, which is connected */
@@ -40,7 +51,8 @@ struct _QpPeer {
 
   GPtrArray *flows;     /* of QpPeerFlow* */
   char *early_sdp;      /* `media` that came before the call was connected */
-  char *unwanted_sdp;   /* the newest that came while it was not wanted */
+  char *sdp;            /* the newest of the call's descriptions */
+  gboolean sdp_applied; /* its tracks are there */
   gboolean media_waits; /* ours, for the control stream to open */
   char *held_sdp;       /* the newest of those that came too fast; NULL: none */
   GSource *hold;        /* when `held_sdp` is due */
@@ -59,6 +71,15 @@ guint64 qp_peer_get_flow_id (QpPeer *peer, QpTrack *track);
 QpPeerFlow *qp_peer_add_flow (QpPeer *peer);
 /* Nothing arrives for the flow any more; frees it. */
 void qp_peer_forget_flow (QpPeer *peer, QpPeerFlow *flow);
+
+/* --- peer-presence.c ------------------------------------------------------- */
+
+/* `reason` is a sentence for people, NULL for HERE. */
+void qp_peer_set_presence (QpPeer *peer, QpPeerPresence presence,
+    const char *reason);
+void qp_peer_set_name (QpPeer *peer, const char *name);
+/* Asks the application; `fingerprint` is NULL if it is not known yet. */
+gboolean qp_peer_is_accepted (QpPeer *peer, const char *fingerprint);
 
 /* --- peer-send.c ----------------------------------------------------------- */
 

@@ -52,6 +52,7 @@ remove_remote (QpPeer *peer, QpPeerFlow *flow, QpTrackEnd end)
 void
 qp_peer_remove_remote (QpPeer *peer, QpTrackEnd end)
 {
+  peer->sdp_applied = FALSE;
   for (guint i = peer->flows->len; i > 0; i--) {
     QpPeerFlow *flow = g_ptr_array_index (peer->flows, i - 1);
 
@@ -117,12 +118,14 @@ qp_peer_apply_media (QpPeer *peer, const char *sdp)
   g_autoptr (GPtrArray) media = NULL;
   g_autoptr (GError) error = NULL;
 
-  /* Who has called us may only later be somebody we want to see. */
-  if (!qp_session_get_consumer (peer->session) || !peer->wanted) {
-    g_free (peer->unwanted_sdp);
-    peer->unwanted_sdp = g_strdup (sdp);
-    return;
+  if (sdp != peer->sdp) {
+    g_free (peer->sdp);
+    peer->sdp = g_strdup (sdp);
   }
+  /* Who has called us may only later be somebody we want to see. */
+  peer->sdp_applied = qp_session_get_consumer (peer->session) && peer->wanted;
+  if (!peer->sdp_applied)
+    return;
   media = qp_media_from_sdp (sdp, strlen (sdp), &error);
   if (!media) {
     GST_WARNING ("%s: media description ignored: %s", peer->id, error->message);

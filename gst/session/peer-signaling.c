@@ -48,7 +48,12 @@ admit (QpPeer *peer, const QpMessage *offer)
     return refuse (peer, offer, "too-many",
         "too many offers: wait a second before the next");
   reason = qp_session_admit_call (peer->session);
-  return reason ? refuse (peer, offer, "busy", reason) : TRUE;
+  if (reason)
+    return refuse (peer, offer, "busy", reason);
+  if (!qp_peer_is_accepted (peer, offer->fingerprint))
+    return refuse (peer, offer, "not-accepted",
+        "this member is not accepted here");
+  return TRUE;
 }
 
 /* Whether an offer may be followed, given the call there is. */
@@ -104,6 +109,21 @@ handle_offer (QpPeer *peer, const QpMessage *offer)
   }
 }
 
+/* We have called somebody whom the application knows better by its
+ * certificate. */
+static void
+handle_answer (QpPeer *peer, QpCall *call, const QpMessage *answer)
+{
+  if (qp_call_get_state (call) != QP_CALL_OFFERING ||
+      qp_peer_is_accepted (peer, answer->fingerprint)) {
+    qp_call_handle (call, answer);
+    return;
+  }
+  qp_peer_send_bye (peer, qp_call_get_id (call), "not-accepted",
+      "this member is not accepted here");
+  qp_peer_drop (peer, "not accepted by this application");
+}
+
 static void
 handle_bye (QpPeer *peer, QpCall *call, const QpMessage *bye)
 {
@@ -139,6 +159,8 @@ qp_peer_handle (QpPeer *peer, const QpMessage *message)
     }
   } else if (message->type == QP_MESSAGE_BYE) {
     handle_bye (peer, call, message);
+  } else if (message->type == QP_MESSAGE_ANSWER) {
+    handle_answer (peer, call, message);
   } else {
     qp_call_handle (call, message);
   }

@@ -38,22 +38,29 @@ qp_peer_free (QpPeer *peer, const char *reason)
   qp_peer_drop (peer, reason);
   g_ptr_array_unref (peer->flows);
   g_free (peer->early_sdp);
-  g_free (peer->unwanted_sdp);
+  g_free (peer->sdp);
   g_free (peer->id);
   g_free (peer->name);
   g_free (peer);
 }
 
 void
-qp_peer_update (QpPeer *peer, const char *name, gboolean produces,
-    gboolean present)
+qp_peer_update (QpPeer *peer, const QpPeerInfo *info)
 {
-  if (name && g_strcmp0 (peer->name, name) != 0) {
-    g_free (peer->name);
-    peer->name = g_strdup (name);
-  }
-  peer->produces = produces;
-  peer->present = present;
+  /* Who has come anew, or calls itself otherwise, may be somebody else to the
+   * application. */
+  if (!peer->present || g_strcmp0 (peer->name, info->name) != 0)
+    peer->refused = FALSE;
+  qp_peer_set_name (peer, info->name);
+  peer->produces = info->produces;
+  peer->consumes = info->consumes;
+  peer->present = TRUE;
+}
+
+void
+qp_peer_set_absent (QpPeer *peer)
+{
+  peer->present = FALSE;
 }
 
 const char *
@@ -78,6 +85,18 @@ gboolean
 qp_peer_is_producer (QpPeer *peer)
 {
   return peer->produces;
+}
+
+gboolean
+qp_peer_is_lost (QpPeer *peer)
+{
+  return peer->presence == QP_PEER_LOST;
+}
+
+gboolean
+qp_peer_is_refused (QpPeer *peer)
+{
+  return peer->refused;
 }
 
 QpCallState

@@ -23,15 +23,26 @@ void qp_peer_free (QpPeer *peer, const char *reason);
 const char *qp_peer_get_id (QpPeer *peer);
 const char *qp_peer_get_name (QpPeer *peer);
 /* What signaling says of it now. */
-void qp_peer_update (QpPeer *peer, const char *name, gboolean produces,
-    gboolean present);
+void qp_peer_update (QpPeer *peer, const QpPeerInfo *info);
+/* …it does not list it any more. */
+void qp_peer_set_absent (QpPeer *peer);
 gboolean qp_peer_is_present (QpPeer *peer);
 gboolean qp_peer_is_producer (QpPeer *peer);
+/* Lost, and expected back. */
+gboolean qp_peer_is_lost (QpPeer *peer);
+/* The application does not want a call with it. */
+gboolean qp_peer_is_refused (QpPeer *peer);
+/* A member that has come late is told of a peer that has joined. */
+void qp_peer_announce (QpPeer *peer, QpMember *member);
 
 /* We want its media: offers a call unless one is under way, again after
- * failures with growing pauses. */
-void qp_peer_want (QpPeer *peer);
-/* …no more: ends the call. */
+ * failures with growing pauses. FALSE if the application refused it. */
+gboolean qp_peer_want (QpPeer *peer);
+/* …no more: takes its tracks away, and ends the call unless the peer wants ours. */
+void qp_peer_unwant (QpPeer *peer, const char *reason);
+/* We send no more: ends the call unless we want its media. */
+void qp_peer_send_no_more (QpPeer *peer, const char *reason);
+/* Ends the call. */
 void qp_peer_drop (QpPeer *peer, const char *reason);
 
 /* offer, answer, candidate, media, bye from signaling. */

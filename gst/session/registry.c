@@ -154,6 +154,8 @@ take_part_settings (QpSession *session, const QpConfig *config,
   g_free (session->config->producer);
   session->config->producer = g_strdup (config->producer);
   session->config->producer_timeout_ms = config->producer_timeout_ms;
+  session->config->connect_timeout_ms = config->connect_timeout_ms;
+  session->config->disconnect_timeout_ms = config->disconnect_timeout_ms;
 }
 
 static gboolean

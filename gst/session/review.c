@@ -24,14 +24,15 @@ matches (QpSession *session, QpPeer *peer)
 static gboolean
 wants_all (QpSession *session)
 {
-  return g_strcmp0 (session->config->producer, "all") == 0;
+  return qp_session_get_consumer (session) &&
+      g_strcmp0 (session->config->producer, QP_CONFIG_ALL_PRODUCERS) == 0;
 }
 
 static gboolean
 is_candidate (QpSession *session, QpPeer *peer)
 {
   return qp_peer_is_present (peer) && qp_peer_is_producer (peer) &&
-      matches (session, peer);
+      !qp_peer_is_refused (peer) && matches (session, peer);
 }
 
 /* The first producer that fits, those that failed least before the others. */
@@ -86,10 +87,13 @@ select_producer (QpSession *session, gint64 now)
   if (chosen != old) {
     session->selected = chosen;
     if (old)
-      qp_peer_drop (old, "another producer is played");
+      qp_peer_unwant (old, "another producer is played");
   }
-  if (chosen)
-    qp_peer_want (chosen);
+  if (chosen && !qp_peer_want (chosen)) {
+    /* The next one then. */
+    session->selected = NULL;
+    qp_session_review (session);
+  }
 }
 
 static void
@@ -125,11 +129,17 @@ on_producer_timeout (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* Runs while a consumer that was connected is not. */
+/* Runs while the one producer that is to be played was connected and is not. */
 static void
-watch_producer (QpSession *session, gboolean connected)
+watch_producer (QpSession *session)
 {
-  if (connected || !session->was_connected ||
+  /* One that cannot be reached has not left. */
+  gboolean connected = session->selected &&
+      qp_peer_is_connected (session->selected);
+
+  /* It may have been connected before it was chosen. */
+  session->played |= connected;
+  if (connected || !session->played || wants_all (session) ||
       session->config->producer_timeout_ms == 0 ||
       !qp_session_get_consumer (session) || session->state == QP_SESSION_FAILED)
     qp_clear_source (&session->producer_timeout);
@@ -215,9 +225,14 @@ static gboolean
 on_connect_timeout (gpointer data)
 {
   QpSession *session = data;
-  g_autoptr (GError) error = explain_timeout (session);
+  g_autoptr (GError) error = NULL;
 
   g_clear_pointer (&session->connect_timeout, g_source_unref);
+  /* Whoever plays all waits for nobody in particular. */
+  if (wants_all (session) &&
+      qp_signaling_client_get_state (session->client) == QP_SIGNALING_JOINED)
+    return G_SOURCE_REMOVE;
+  error = explain_timeout (session);
   qp_session_fail (session, error);
   return G_SOURCE_REMOVE;
 }
@@ -225,6 +240,7 @@ on_connect_timeout (gpointer data)
 void
 qp_session_start_connect_timeout (QpSession *session)
 {
+  qp_clear_source (&session->connect_timeout);
   if (session->config->connect_timeout_ms > 0)
     session->connect_timeout = qp_session_add_timeout (session,
         session->config->connect_timeout_ms, on_connect_timeout);
@@ -235,18 +251,18 @@ qp_session_start_connect_timeout (QpSession *session)
 static void
 review_state (QpSession *session)
 {
-  gboolean connecting = FALSE, connected = FALSE, cut = FALSE;
+  gboolean connecting = FALSE, connected = FALSE, cut = FALSE, lost = FALSE;
 
   for (guint i = 0; i < session->peers->len; i++) {
     QpPeer *peer = g_ptr_array_index (session->peers, i);
     QpCallState state = qp_peer_get_state (peer);
 
     cut |= qp_peer_is_cut (peer);
+    lost |= qp_peer_is_lost (peer);
     connected |= state == QP_CALL_CONNECTED && !qp_peer_is_cut (peer);
     connecting |= state > QP_CALL_NEW && state < QP_CALL_CONNECTED;
   }
-  /* A producer that cannot be reached has not left. */
-  watch_producer (session, connected || cut);
+  watch_producer (session);
   watch_disconnection (session, connected);
   if (session->state == QP_SESSION_FAILED)
     return;
@@ -258,9 +274,10 @@ review_state (QpSession *session)
   } else if (cut) {
     qp_session_set_state (session, QP_SESSION_DISCONNECTED,
         "no network path works; trying to find another");
-  } else if (session->was_connected && qp_session_get_consumer (session)) {
+  } else if (wants_all (session) ? lost : session->played) {
     qp_session_set_state (session, QP_SESSION_DISCONNECTED,
-        "the producer is gone");
+        wants_all (session) ? "the other members are lost"
+                            : "the producer is gone");
   } else if (connecting) {
     qp_session_set_state (session, QP_SESSION_CONNECTING, NULL);
   } else if (qp_signaling_client_get_state (session->client) ==
@@ -302,9 +319,10 @@ on_review (gpointer data)
 }
 
 void
-qp_session_connected (QpSession *session)
+qp_session_connected (QpSession *session, QpPeer *peer)
 {
   session->was_connected = TRUE;
+  session->played |= peer == session->selected;
   if (session->state != QP_SESSION_FAILED)
     qp_session_set_state (session, QP_SESSION_CONNECTED, NULL);
 }

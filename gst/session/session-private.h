@@ -69,7 +69,8 @@ struct _QpSession {
   QpSignalingServer *server; /* run-signaling-server */
   QpSignalingClient *client;
   gboolean was_connected; /* ever; qp_session_connected() alone sets it */
-  GError *last_error;     /* of a call, for the connect timeout */
+  gboolean played;    /* `selected` was connected since the consumer joined */
+  GError *last_error; /* of a call, for the connect timeout */
 
   GPtrArray *peers;   /* of QpPeer* (owned), in order of arrival */
   QpPeer *selected;   /* consumer: the one that is played; NULL: none yet */
@@ -155,7 +156,7 @@ gboolean qp_session_signal (QpSession *session, const char *peer_id,
 void qp_session_retire_call (QpSession *session, QpCall *call, guint64 code,
     const char *reason);
 /* A call is connected, at once: it may be over again before the next review. */
-void qp_session_connected (QpSession *session);
+void qp_session_connected (QpSession *session, QpPeer *peer);
 /* A call changed: looks at whom to call, and at the session's own state. */
 void qp_session_review (QpSession *session);
 /* A call failed: warns, or gives up where trying again cannot help. */

@@ -50,7 +50,7 @@ peer_seen (QpSession *session, const QpPeerInfo *info)
   QpPeer *peer = ensure_peer (session, info->id);
 
   if (peer)
-    qp_peer_update (peer, info->name, info->produces, TRUE);
+    qp_peer_update (peer, info);
 }
 
 static void
@@ -63,11 +63,8 @@ on_joined (QpSession *session, const QpMessage *joined)
     qp_ice_servers_add_offered (session->servers,
         g_ptr_array_index (joined->ice_servers, i));
 
-  for (guint i = 0; i < session->peers->len; i++) {
-    QpPeer *peer = g_ptr_array_index (session->peers, i);
-
-    qp_peer_update (peer, NULL, qp_peer_is_producer (peer), FALSE);
-  }
+  for (guint i = 0; i < session->peers->len; i++)
+    qp_peer_set_absent (g_ptr_array_index (session->peers, i));
   for (guint i = 0; i < joined->peers->len; i++)
     peer_seen (session, g_ptr_array_index (joined->peers, i));
   for (guint i = 0; i < session->peers->len; i++)
@@ -106,7 +103,7 @@ on_message (QpSignalingClient *client, const QpMessage *message, gpointer user)
       break;
     case QP_MESSAGE_PEER_LEFT:
       if ((peer = find_peer (session, message->id)))
-        qp_peer_update (peer, NULL, qp_peer_is_producer (peer), FALSE);
+        qp_peer_set_absent (peer);
       break;
     case QP_MESSAGE_ERROR:
       GST_WARNING ("signaling server: %s (%s)", message->text, message->code);

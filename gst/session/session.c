@@ -449,24 +449,28 @@ qp_session_call_and_wait (QpSession *session,
 }
 
 static void
-restart_signaling (QpSession *session)
+update_signaling (QpSession *session)
 {
-  g_autoptr (GError) error = NULL;
-
-  if (!session->client)
-    return;
-  /* The same token: the seat and the id stay, what we produce and consume is
-   * told anew. */
-  g_clear_pointer (&session->client, qp_signaling_client_free);
-  if (!qp_session_start_client (session, &error))
-    qp_session_fail (session, error);
+  if (session->client)
+    qp_signaling_client_set_parts (session->client,
+        qp_session_get_producer (session) != NULL,
+        qp_session_get_consumer (session) != NULL);
 }
 
 static void
 add_member (QpSession *session, gpointer data)
 {
-  g_ptr_array_add (session->members, data);
-  restart_signaling (session);
+  QpMember *member = data;
+
+  g_ptr_array_add (session->members, member);
+  if (member->consumer) {
+    session->played = FALSE;
+    if (session->state != QP_SESSION_CONNECTED)
+      qp_session_start_connect_timeout (session);
+  }
+  for (guint i = 0; i < session->peers->len; i++)
+    qp_peer_announce (g_ptr_array_index (session->peers, i), member);
+  update_signaling (session);
 }
 
 void
@@ -478,13 +482,24 @@ qp_session_add_member (QpSession *session, QpMember *member)
     g_ptr_array_add (session->members, member);
 }
 
+/* Another member goes on: the calls that it needs stay. */
 static void
-drop_remote_media (QpSession *session)
+end_part (QpSession *session, QpMember *member)
 {
-  for (guint i = 0; i < session->peers->len; i++)
-    qp_peer_drop (g_ptr_array_index (session->peers, i),
-        "the member plays no more");
-  session->selected = NULL;
+  if (member->consumer) {
+    session->selected = NULL;
+    session->played = FALSE;
+  }
+  for (guint i = 0; i < session->peers->len; i++) {
+    QpPeer *peer = g_ptr_array_index (session->peers, i);
+
+    if (member->consumer)
+      qp_peer_unwant (peer, "the member plays no more");
+    else
+      qp_peer_send_no_more (peer, "the member sends no more");
+  }
+  while (member->producer && session->tracks->len > 0)
+    qp_session_forget_track (session, g_ptr_array_index (session->tracks, 0));
 }
 
 static void
@@ -497,11 +512,8 @@ remove_member (QpSession *session, gpointer data)
     stop (session);
     return;
   }
-  while (member->producer && session->tracks->len > 0)
-    qp_session_forget_track (session, g_ptr_array_index (session->tracks, 0));
-  if (member->consumer)
-    drop_remote_media (session);
-  restart_signaling (session);
+  end_part (session, member);
+  update_signaling (session);
 }
 
 gboolean

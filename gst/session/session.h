@@ -37,7 +37,7 @@ typedef struct {
 typedef struct {
   QpPeerName peer;
   guint64 estimate; /* 0: not known yet */
-  guint64 target;   /* what to send at most now: less while a queue drains; 0: no
+  guint64 target; /* what to send at most now: less while a queue drains; 0: no
                      * limit was seen yet */
 } QpPeerRate;
 
@@ -54,6 +54,20 @@ typedef struct {
   void (*warning) (const GError *error, gpointer user);
   /* The session is over; qp_session_stop() remains to be called. */
   void (*failed) (const GError *error, gpointer user);
+
+  /* The connection with that member is up, its identity proven; comes before
+   * its tracks do. The next four are nullable. */
+  void (*peer_joined) (const QpPeerName *peer, gpointer user);
+  /* It is gone for good: it ended the call, left the room, or was lost and did
+   * not come back in time. Comes after its tracks went. */
+  void (*peer_left) (const QpPeerName *peer, const char *reason, gpointer user);
+  /* A member that has joined has another name now. */
+  void (*peer_renamed) (const QpPeerName *peer, gpointer user);
+  /* May there be a call with that member? Asked before it is called, when
+   * `fingerprint` ("sha-256 …") is still NULL, and before its offer or answer is
+   * followed. The call needs the yes of every member of the session. */
+  gboolean (*accept_peer) (const QpPeerName *peer, const char *fingerprint,
+      gpointer user);
 
   /* Producer: RTCP about `track` (transfer full); a keyframe is wanted (already
    * limited to one a second). */
@@ -199,11 +213,15 @@ void qp_rtcp_return_unref (QpRtcpReturn *rtcp);
  *   "peer-state"     peer-id, peer-name, old-state, new-state, reason (strings);
  *                    states "new", "offering", "checking", "handshaking",
  *                    "connected", "failed", "closed"
- *   "path-changed"   peer-id, old-path, new-path (uint; the same when ICE chose
- *                    another pair on the path), local-candidate-type,
- *                    local-address, remote-candidate-type, remote-address,
+ *   "path-changed"   peer-id, peer-name, old-path, new-path (uint; the same
+ *                    when ICE chose another pair on the path),
+ *                    local-candidate-type, local-address, remote-candidate-type, remote-address,
  *                    cause, gap-ms (double: without a packet around the move)
- *   "path-lost"      peer-id, path (uint), cause: the path in use does not work
+ *   "path-lost"      peer-id, peer-name, path (uint), cause: the path in use
+ *                    does not work
+ *   "peer-joined"    peer-id, peer-name (strings): see `peer_joined`
+ *   "peer-left"      peer-id, peer-name, reason (strings): see `peer_left`
+ *   "peer-renamed"   peer-id, peer-name (strings): the new one
  *   "signaling-state" state, reason
  */
 GstStructure *qp_session_get_stats (QpMember *member);
