@@ -67,6 +67,19 @@ leave_loop (QpPath *path)
       path->context, qp_path_receive, path);
 }
 
+/* Nobody runs the context from within libnice's callback; but a source that may
+ * not recurse is taken out of poll() while it runs, and that, and its return,
+ * wake the context once more each: with small batches, every second of its
+ * rounds would be for nothing. */
+static void
+spare_wakeups (void)
+{
+  GSource *source = g_main_current_source ();
+
+  if (source)
+    g_source_set_can_recurse (source, TRUE);
+}
+
 void
 qp_path_receive (NiceAgent *agent, guint stream, guint component, guint size,
     char *data, gpointer user)
@@ -75,6 +88,7 @@ qp_path_receive (NiceAgent *agent, guint stream, guint component, guint size,
 
   if (qp_path_is_over (path))
     return;
+  spare_wakeups ();
   qp_path_wake (path);
   if (path->state != QP_PATH_CONNECTED) {
     keep_early (path, (const guint8 *) data, size);
