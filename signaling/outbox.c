@@ -136,7 +136,9 @@ qp_outbox_send (QpOutbox *outbox, const char *text, gsize size)
     g_queue_push_tail (&outbox->waiting, g_bytes_new (text, size));
     outbox->waiting_bytes += size;
   }
-  watch (outbox);
+  /* libsoup writes at once, and closes the socket if that fails. */
+  if (is_open (outbox))
+    watch (outbox);
   return TRUE;
 }
 
