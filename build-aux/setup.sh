@@ -10,6 +10,7 @@
 #   demo    what examples/demo.sh plays with: GStreamer plugins, a video clip
 #   tests   what tests/run.sh needs besides; each of these is a want, not a
 #           must: a test whose tool cannot be had is skipped
+#   webrtc  what examples/handover.sh --transport=webrtc compares with
 #
 # The machine's apt sources are used as they are and never changed.
 set -euo pipefail
@@ -26,6 +27,8 @@ DEMO='gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 TESTS='git=git python3=python3 openssl=openssl ip=iproute2 nft=nftables
   tcpdump=tcpdump turnserver=coturn ping=iputils-ping gst-inspect-1.0=gstreamer1.0-tools
   gstreamer1.0-nice clang=clang libclang-rt-dev clang-format-14=clang-format-14'
+WEBRTC='gstreamer1.0-nice python3-gi gir1.2-gst-plugins-base-1.0
+  gir1.2-gst-plugins-bad-1.0'
 QUIC='libngtcp2-dev libngtcp2-crypto-ossl-dev libssl-dev'
 
 say () { printf 'setup: %s\n' "$*" >&2; }
@@ -36,6 +39,7 @@ for set; do
     build) wanted="$wanted $BUILD" ;;
     demo) wanted="$wanted $DEMO"; clip=yes ;;
     tests) wishes="$wishes $TESTS" ;;
+    webrtc) wanted="$wanted $WEBRTC" ;;
     *) sed -n '3,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done

@@ -1,8 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The second half of handover.sh: runs the world and draws it.
+"""The second half of handover.sh: builds the world, runs the call in it, and has
+it drawn.
 
-handover.py TRANSPORT CLIP PICTURE
+handover.py TRANSPORT SECONDS PICTURE
+
+Answers for: the same video, the same networks and the same events for every
+transport; what a transport needs besides is a function of its own. The world is
+that of the tests (tests/net/roaming.py), which leaves nothing behind.
 """
 
 import os
@@ -12,167 +17,159 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, 'tests', 'net'))
 
-import topology                                    # noqa: E402
-from lab import Lab, Skip, require                 # noqa: E402
-from peers import Peer, properties, read_rtp       # noqa: E402
+from handover_picture import draw                           # noqa: E402
+from handover_relay import Relay                            # noqa: E402
+from lab import Lab, LabError, Skip, require, wait_until    # noqa: E402
+from moving_call import video                               # noqa: E402
+from peers import Peer, properties                          # noqa: E402
+from peers import environment, read_rtp                     # noqa: E402
+from roaming import World                                   # noqa: E402
 
-SECONDS = 14
-SOURCE = ('filesrc location=%s ! decodebin ! videoconvert ! videorate ! '
-          'video/x-raw,format=I420,framerate=30/1 ! x264enc tune=zerolatency '
-          'speed-preset=ultrafast bitrate=4000 key-int-max=60 ! rtph264pay name=pay')
+NAMES = {'wlan0': 'WiFi', 'wwan0': 'mobile network'}
 RTP_CAPS = 'application/x-rtp,media=video,encoding-name=H264,clock-rate=90000,payload=96'
-COLOURS = ('#4c72b0', '#dd8452', '#55a868', '#c44e52', '#8172b3', '#937860')
+DECODE = 'rtph264depay name=in ! avdec_h264 ! fakesink name=out sync=false async=false'
 
 
-def pipelines(network, transport):
-  """(camera's end, viewer's beginning)"""
-  if transport == 'srt':
-    return ('srtsink uri="srt://%s:5005?mode=caller&latency=200" wait-for-connection=false'
-            % network.viewer.address,
-            'srtsrc uri="srt://:5005?mode=listener&latency=200" ! %s' % RTP_CAPS)
-  room = properties({'uri': network.uri()})
-  return 'quicp2psink name=out ' + room, 'quicp2psrc name=source latency=0 ' + room
+def source():
+  """The camera's pipeline. SRT cannot ask for keyframes, and carries at most 1316
+  bytes in one piece."""
+  return video(keyframes=60) + ' mtu=1300'
 
 
-def play(lab, transport, clip):
-  """Returns (start, events, path changes, packets, frames)."""
-  network = topology.roaming(lab, ('camera',))
-  if transport == 'quicp2p':
-    network.start_signaling()
-  rtp = lab.file('rtp')
-  sink, source = pipelines(network, transport)
-  receiver = Peer(network.viewer, 'viewer',
-                  source + ' ! rtph264depay name=in ! avdec_h264 ! fakesink name=out sync=false',
-                  counts=['out.sink'], rtp={'in.sink': rtp}, keep=True)
-  if transport == 'srt':
-    receiver.wait_event('state', where=lambda e: e['new'] == 'PAUSED')
-  else:
-    receiver.wait_state('waiting')
-  sender = Peer(network.camera, 'camera', '%s ! %s' % (SOURCE % clip, sink), counts=['pay.src'],
-                keep=True)
-  receiver.wait_event('first-buffer', 20, lambda e: e['pad'] == 'in.sink')
-  start = time.clock_gettime(time.CLOCK_MONOTONIC)
+class Ends:
+  """Camera and viewer of one transport, playing. `record`: the RTP packets as
+  they came to the viewer."""
+
+  def __init__(self, world, record):
+    self.world, self.record = world, record
+
+  def frames(self):
+    """(sent, decoded) so far."""
+    return self.sender.count('encoder.src'), self.receiver.count('out.sink')
+
+  def _camera(self, sink):
+    self.sender = Peer(self.world.camera, 'camera', '%s ! %s' % (source(), sink),
+                       counts=['encoder.src'], keep=True)
+
+  def _viewer(self, source, **taps):
+    self.receiver = Peer(self.world.viewer, 'viewer', '%s ! %s' % (source, DECODE),
+                         counts=['out.sink'], keep=True, **taps)
+
+
+class QuicP2P(Ends):
+  def __init__(self, world, record):
+    super().__init__(world, record)
+    world.start_signaling()
+    room = properties({'uri': world.uri()})
+    self._viewer('quicp2psrc ' + room, arrivals=record)
+    self.receiver.wait_state('waiting')
+    self._camera('quicp2psink ' + room)
+
+
+class Srt(Ends):
+  def __init__(self, world, record):
+    super().__init__(world, record)
+    self._viewer('srtsrc uri="srt://:5005?mode=listener&latency=200" ! ' + RTP_CAPS,
+                 rtp={'in.sink': record})
+    self.receiver.wait_event('state', where=lambda e: e['new'] == 'PAUSED')
+    self._camera('srtsink uri="srt://%s:5005?mode=caller&latency=200" wait-for-connection=false'
+                 % world.viewer.address)
+
+
+class WebRtc(Ends):
+  """Two webrtcbins; what they have to tell each other goes through this process,
+  so signaling never fails."""
+
+  def __init__(self, world, record):
+    super().__init__(world, record)
+    program = os.path.join(TOP, 'examples', 'handover_webrtc.py')
+    self.viewer = world.viewer.spawn('viewer', [program, 'viewer', record, DECODE], environment())
+    self.viewer.wait_for('^ready')
+    self.camera = world.camera.spawn('camera', [program, 'camera', source()],
+                                     environment())
+    self.relay = Relay(self.camera, self.viewer)
+
+  def frames(self):
+    return self.relay.frames[self.camera], self.relay.frames[self.viewer]
+
+
+TRANSPORTS = {'quicp2p': QuicP2P, 'srt': Srt, 'webrtc': WebRtc}
+
+
+class Watch:
+  """Which network the camera's packets leave through, by what it carries."""
+
+  def __init__(self, uplinks, start):
+    self.uplinks, self.start = uplinks, start
+    self.carried = self._read()
+    self.spans = []       # [begin, end, name]
+
+  def _read(self):
+    return [uplink.link.stats()['a']['received-bytes'] for uplink in self.uplinks]
+
+  def look(self):
+    now = time.monotonic() - self.start
+    carried = self._read()
+    grown = [b - a for a, b in zip(self.carried, carried)]
+    self.carried = carried
+    # A few checks of an idle network are no media.
+    name = NAMES[self.uplinks[grown.index(max(grown))].interface] if max(grown) > 2000 else None
+    if self.spans and self.spans[-1][2] == name:
+      self.spans[-1][1] = now
+    else:
+      self.spans.append([self.spans[-1][1] if self.spans else 0, now, name])
+
+
+def settle(world, patience=8):
+  """Waits until the WiFi, which is the better network, carries the media; returns
+  the time."""
+  deadline = time.monotonic() + patience
+  name = None
+  while name != NAMES['wlan0'] and time.monotonic() < deadline:
+    watch = Watch(world.uplinks_of('camera'), 0)
+    time.sleep(0.1)
+    watch.look()
+    name = watch.spans[-1][2]
+  return time.monotonic()
+
+
+def play(lab, transport, seconds):
+  """Returns what there is to draw."""
+  world = World(lab, ('camera',))
+  record = lab.file('arrivals')
+  ends = TRANSPORTS[transport](world, record)
+  wait_until(lambda: os.path.exists(record) and len(read_rtp(record)) > 800, 30,
+             'the first two seconds of media', 0.05)
+  wifi = world.uplinks['camera-wlan0']
+  schedule = [(0.2, 'WiFi is pulled', wifi.link_down), (0.4, 'WiFi is back', wifi.restore),
+              (0.65, 'WiFi falls silent', wifi.fall_silent)]
+  start = settle(world)
+  begun = ends.frames()
+  watch = Watch(world.uplinks_of('camera'), start)
   events = []
-
-  def at(second, text, *commands):
-    time.sleep(max(0, start + second - time.clock_gettime(time.CLOCK_MONOTONIC)))
-    for command in commands:
+  while time.monotonic() < start + seconds:
+    if schedule and time.monotonic() >= start + schedule[0][0] * seconds:
+      _, text, command = schedule.pop(0)
+      events.append((time.monotonic() - start, text))
       command()
-    now = time.clock_gettime(time.CLOCK_MONOTONIC) - start
-    events.append((now, text))
-    print('%5.1f s  %s' % (now, text), flush=True)
-
-  camera = network.camera
-  gateway, metric = network.uplinks['camera-wlan0']
-  at(3, 'WiFi is pulled', lambda: camera.ip('link set wlan0 down'))
-  at(6, 'WiFi is back', lambda: camera.ip('link set wlan0 up'),
-     lambda: camera.ip('route replace default via %s dev wlan0 metric %d' % (gateway, metric)))
-  at(10, 'WiFi falls silent', lambda: network.links['camera-wlan0'].set('both down'))
-  at(SECONDS, 'end')
-  changes = [(event['t'] - start, event['message']) for event in sender.events()
-             if event['type'] == 'element' and event['message']['name'] == 'path-changed']
-  frames = receiver.count('out.sink')
-  sender.process.stop()
-  receiver.process.stop()
-  packets = [(t - start, ts) for t, _, ts, *_ in read_rtp(rtp)]
-  return events, changes, packets, frames
-
-
-def delays(packets):
-  """[(time, ms)]: how much later than the fastest packet each one came."""
-  unwrapped, last, turns = [], None, 0
-  for t, ts in packets:
-    if last is not None and ts - last < -2**31:
-      turns += 2**32
-    last = ts
-    unwrapped.append((t, t - (ts + turns) / 90000))
-  fastest = min((d for _, d in unwrapped), default=0)
-  return [(t, (d - fastest) * 1000) for t, d in unwrapped]
-
-
-class Picture:
-  """An SVG with two plots over one time axis."""
-
-  WIDTH, LEFT, RIGHT = 1000, 70, 20
-
-  def __init__(self):
-    self.parts = []
-
-  def x(self, seconds):
-    return self.LEFT + seconds / SECONDS * (self.WIDTH - self.LEFT - self.RIGHT)
-
-  def text(self, x, y, text, anchor='start', size=13, colour='#333'):
-    self.parts.append('<text x="%.1f" y="%.1f" font-size="%d" text-anchor="%s" fill="%s">%s</text>'
-                      % (x, y, size, anchor, colour, text))
-
-  def rect(self, x, y, width, height, colour, opacity=1):
-    self.parts.append('<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s" opacity="%g"/>'
-                      % (x, y, width, height, colour, opacity))
-
-  def line(self, x1, y1, x2, y2, colour='#333', dash=''):
-    self.parts.append('<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" '
-                      'stroke-dasharray="%s"/>' % (x1, y1, x2, y2, colour, dash))
-
-  def bars(self, values, top, height, title):
-    """values: [(time, ms)]; the scale is the largest, at least 200 ms."""
-    highest = max([200] + [ms for _, ms in values])
-    for share in (0.25, 0.5, 0.75, 1):
-      y = top + height * (1 - share)
-      self.line(self.LEFT, y, self.WIDTH - self.RIGHT, y, '#ddd')
-      self.text(self.LEFT - 6, y + 4, '%.0f ms' % (highest * share), 'end', 11)
-    for t, ms in values:
-      if 0 <= t <= SECONDS:
-        self.rect(self.x(t), top + height * (1 - ms / highest), 1.2, height * ms / highest, '#333')
-    self.line(self.LEFT, top + height, self.WIDTH - self.RIGHT, top + height)
-    self.text(self.LEFT, top - 6, title)
-
-  def save(self, path, height):
-    with open(path, 'w') as stream:
-      stream.write('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" '
-                   'font-family="sans-serif"><rect width="100%%" height="100%%" fill="white"/>%s'
-                   '</svg>\n' % (self.WIDTH, height, ''.join(self.parts)))
-
-
-def draw(path, transport, events, changes, packets, frames):
-  picture = Picture()
-  times = [t for t, _ in packets]
-  gaps = [(b, (b - a) * 1000) for a, b in zip(times, times[1:])]
-  if times and times[-1] < SECONDS - 0.2:
-    gaps.append((SECONDS, (SECONDS - times[-1]) * 1000))
-  worst = max((ms for _, ms in gaps), default=SECONDS * 1000)
-  # The paths as bands behind the plots.
-  spans = [(max(0, t), message) for t, message in changes] or [(0, None)]
-  for number, (begin, message) in enumerate(spans):
-    end = spans[number + 1][0] if number + 1 < len(spans) else SECONDS
-    label = ('path %d, %s' % (message['new-path'], message['local-address'])
-             if message else 'the one address it has')
-    picture.rect(picture.x(begin), 60, picture.x(end) - picture.x(begin), 430,
-                 COLOURS[(message['new-path'] if message else 0) % len(COLOURS)], 0.18)
-    if end - begin > 1.8:
-      picture.text(picture.x(begin) + 4, 76, label, size=11)
-  picture.text(picture.LEFT, 28, '%s: a camera loses its WiFi twice' % transport, size=18)
-  picture.bars(gaps, 110, 160, 'time since the packet before, at the viewer')
-  picture.bars(delays(packets), 310, 160, 'delay over the fastest packet')
-  for t, text in events[:-1]:
-    picture.line(picture.x(t), 60, picture.x(t), 490, '#c00', '4 3')
-    picture.text(picture.x(t) + 4, 54, text, colour='#c00')
-  for second in range(0, SECONDS + 1, 2):
-    picture.text(picture.x(second), 506, '%d s' % second, 'middle', 11)
-  result = 'worst gap %.0f ms, %d frames decoded in %d s' % (worst, frames, SECONDS)
-  picture.text(picture.LEFT, 536, result, size=16)
-  picture.save(path, 556)
-  return result
+      print('%5.1f s  %s' % events[-1], flush=True)
+    watch.look()
+    time.sleep(0.08)
+  sent, decoded = (end - begin for begin, end in zip(begun, ends.frames()))
+  packets = [(t - start, ts) for t, _, ts, *_ in read_rtp(record)]
+  return {'transport': transport, 'seconds': seconds, 'events': events, 'spans': watch.spans,
+          'packets': packets, 'sent': sent, 'decoded': min(decoded, sent)}
 
 
 def main():
-  transport, clip, path = sys.argv[1:]
+  transport, seconds, path = sys.argv[1:]
   try:
     require()
-  except Skip as skip:
-    sys.exit('handover: %s' % skip)
-  with Lab() as lab:
-    result = draw(path, transport, *play(lab, transport, clip))
-  print('%s; see %s' % (result, os.path.basename(path)))
+    with Lab() as lab:
+      result = draw(path, **play(lab, transport, float(seconds)))
+  except (Skip, LabError) as error:
+    sys.exit('handover: %s' % error)
+  print('%s; see %s' % (result, path))
 
 
 if __name__ == '__main__':

@@ -22,10 +22,6 @@ from lab import BUILD, TOP, Skip, wait_until
 from peers import Peer, properties
 
 WIDTH, HEIGHT = 320, 180
-VIDEO = ('multifilesrc location=%%s loop=true ! rawvideoparse width=%d height=%d format=i420 '
-         'framerate=30/1 ! identity sync=true ! x264enc name=encoder tune=zerolatency '
-         'speed-preset=ultrafast threads=1 bitrate=4000 key-int-max=900 qp-min=1 ! '
-         'rtph264pay name=pay' % (WIDTH, HEIGHT))
 AUDIO = ('audiotestsrc is-live=true wave=ticks samplesperbuffer=960 ! audio/x-raw,rate=48000 ! '
          'opusenc frame-size=20 ! rtpopuspay name=apay')
 # Seconds between packets of a flow when all is well.
@@ -50,6 +46,15 @@ def raw_clip():
                       '!', 'filesink', 'location=' + path + '.new'], check=True)
       os.rename(path + '.new', path)
   return path
+
+
+def video(keyframes=900):
+  """The clip over and over, live, encoded; a keyframe at least every so many
+  frames. Elements `encoder` and `pay`."""
+  return ('multifilesrc location=%s loop=true ! rawvideoparse width=%d height=%d format=i420 '
+          'framerate=30/1 ! identity sync=true ! x264enc name=encoder tune=zerolatency '
+          'speed-preset=ultrafast threads=1 bitrate=4000 key-int-max=%d qp-min=1 ! '
+          'rtph264pay name=pay' % (raw_clip(), WIDTH, HEIGHT, keyframes))
 
 
 class Record:
@@ -123,7 +128,7 @@ class Call:
 
   def _start_camera(self, name):
     settings = properties(self.settings)
-    pipeline = '%s ! quicp2psink name=out %s' % (VIDEO % raw_clip(), settings)
+    pipeline = '%s ! quicp2psink name=out %s' % (video(), settings)
     pipeline += ' %s ! out.' % AUDIO
     if self.camera_calls:
       pipeline = pipeline.replace('name=out', 'name=out session=camera')

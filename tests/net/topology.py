@@ -199,46 +199,6 @@ def nat(lab, camera='masquerade', viewer='masquerade', shape=None):
   return network
 
 
-# What a mobile peer has: interface, network, metric of its default route.
-UPLINKS = (('wlan0', 1, 100), ('wwan0', 2, 200))
-
-
-def _uplink(lab, network, name, host, router, interface, number, metric, delay):
-  """Connects a host to the router through a switch of their own. The link is
-  network.links[name + '-' + interface]."""
-  switch = lab.switch('%s-%s' % (name, interface))
-  network.links['%s-%s' % (name, interface)] = lab.connect(
-      host, interface, switch, ['10.%d.0.2/24' % number], 'both delay %g' % delay)
-  lab.connect(router, 'net%d' % number, switch, ['10.%d.0.1/24' % number])
-  host.ip('route add default via 10.%d.0.1 dev %s metric %d' % (number, interface, metric))
-  network.uplinks['%s-%s' % (name, interface)] = ('10.%d.0.1' % number, metric)
-
-
-def roaming(lab, movers=('camera', 'viewer'), delay=10):
-  """Peers that have a wireless LAN and a mobile network each, a router between
-  all, `delay` ms one way on each uplink. Who is no mover has only eth0."""
-  network = Network(lab)
-  network.uplinks = {}
-  router = network.routers['core'] = lab.host('core', ipv6=False)
-  router.sysctl('net.ipv4.ip_forward', 1)
-  public = lab.switch('public')
-  lab.connect(router, 'public', public, ['203.0.113.254/24'])
-  network.server = lab.host('server', ipv6=False)
-  lab.connect(network.server, 'eth0', public, ['203.0.113.1/24'])
-  network.server.ip('route add default via 203.0.113.254')
-  for base, name in ((10, 'camera'), (20, 'viewer')):
-    host = lab.host(name, ipv6=False)
-    setattr(network, name, host)
-    if name in movers:
-      for interface, number, metric in UPLINKS:
-        _uplink(lab, network, name, host, router, interface, base + number, metric, delay)
-      host.address = '10.%d.0.2' % (base + 1)
-    else:
-      _uplink(lab, network, name, host, router, 'eth0', base, 100, delay)
-  network.viewers.append(network.viewer)
-  return network
-
-
 # On both access links: 40 ms between peers behind NATs, 20 ms to the server.
 TWENTY_MS = {'camera': 'both delay 10', 'viewer': 'both delay 10'}
 
