@@ -185,20 +185,11 @@ give_up (gpointer user_data)
 }
 
 static gboolean
-end_stream (GstElement *sink, GstPad *pad, gpointer user_data)
-{
-  gst_pad_send_event (pad, gst_event_new_eos ());
-  return TRUE;
-}
-
-/* Ends the streams, so that viewers see the end and not a loss.  At the sink and
- * not at the source, because a file is read far ahead. */
-static gboolean
 on_stop (gpointer user_data)
 {
   Camera *camera = user_data;
 
-  gst_element_foreach_sink_pad (camera->sink, end_stream, NULL);
+  source_end_streams (camera->sink);
   g_timeout_add_seconds (2, give_up, camera);
   return G_SOURCE_REMOVE;
 }

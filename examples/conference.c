@@ -280,18 +280,11 @@ on_message (GstBus *bus, GstMessage *message, gpointer user_data)
 
 /* --- Life ------------------------------------------------------------------- */
 
-static gboolean
-end_stream (GstElement *sink, GstPad *pad, gpointer user_data)
-{
-  gst_pad_send_event (pad, gst_event_new_eos ());
-  return TRUE;
-}
-
 /* Waits until the others have it, hence on a thread of its own. */
 static void
 end_streams (GstElement *sink, gpointer user_data)
 {
-  gst_element_foreach_sink_pad (sink, end_stream, NULL);
+  source_end_streams (sink);
   gst_element_post_message (sink,
       gst_message_new_application (GST_OBJECT (sink),
           gst_structure_new_empty ("goodbye-said")));

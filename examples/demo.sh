@@ -10,8 +10,9 @@
 #                              file, or a test picture with ticks (default: a
 #                              clip out of a Debian package, see clip.sh)
 #   --seconds N                how long (default 20)
-#   --headless                 no window: decode, count, and write demo.png
-#                              (so it is anyway where there is no display)
+#   --headless                 no window: decode, count, and write demo.png where
+#                              it was started (so it is anyway where there is no
+#                              display)
 #   --no-setup                 take the machine as it is: install and ask for
 #                              nothing
 #   --set NAME=VALUE           set a property of both elements, for instance
@@ -60,8 +61,8 @@ say "camera shows $source"
 
 options=()
 if [ $headless = yes ]; then
-  options=(--headless --snapshot=demo.png)
-  rm -f demo.png
+  options=(--headless "--snapshot=$here/demo.png")
+  rm -f "$here/demo.png"
   say 'viewer has no window; it will write demo.png'
 fi
 status=0
@@ -90,6 +91,6 @@ printf '  %-22s %s\n' \
   'packets lost' "$(value viewer 'packets lost')" \
   'time to first frame' "$(value viewer 'time to first frame')" \
   'latency' "$(value viewer 'latency, capture to screen')"
-[ $headless = no ] || [ ! -s demo.png ] || printf '  %-22s %s\n' picture demo.png
+[ $headless = no ] || [ ! -s "$here/demo.png" ] || printf '  %-22s %s\n' picture demo.png
 [ "${decoded:-0}" -gt 0 ] || { say 'no picture was decoded'; exit 1; }
 exit $status

@@ -59,7 +59,8 @@ struct _Grid {
 
 /* --- Cells ------------------------------------------------------------------ */
 
-/* Rows of equal length, the last one centred.  With the lock. */
+/* Rows of equal length, the last one centred.  Even numbers, because two pixels
+ * share a colour.  With the lock. */
 static void
 lay_out (Grid *grid)
 {
@@ -81,8 +82,8 @@ lay_out (Grid *grid)
     if (cell->pictures == 0)
       continue;
     g_object_set (cell->mixer_pad, "width", width, "height", height, "xpos",
-        (WIDTH - in_row * width) / 2 + number % columns * width, "ypos",
-        (HEIGHT - rows * height) / 2 + row * height, NULL);
+        ((WIDTH - in_row * width) / 2 & ~1u) + number % columns * width, "ypos",
+        ((HEIGHT - rows * height) / 2 & ~1u) + row * height, NULL);
     number++;
   }
 }

@@ -162,3 +162,29 @@ source_free (Source *source)
   gst_clear_object (&source->file_pad);
   g_free (source);
 }
+
+static GstPadProbeReturn
+drop (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  return GST_PAD_PROBE_DROP;
+}
+
+/* A source that has just started would take it for an error that nothing can
+ * follow the end, so what follows is dropped. */
+static gboolean
+end_stream (GstElement *sink, GstPad *pad, gpointer user_data)
+{
+  g_autoptr (GstPad) peer = gst_pad_get_peer (pad);
+
+  if (peer)
+    gst_pad_add_probe (peer, GST_PAD_PROBE_TYPE_DATA_DOWNSTREAM, drop, NULL,
+        NULL);
+  gst_pad_send_event (pad, gst_event_new_eos ());
+  return TRUE;
+}
+
+void
+source_end_streams (GstElement *sink)
+{
+  gst_element_foreach_sink_pad (sink, end_stream, NULL);
+}

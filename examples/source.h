@@ -37,4 +37,9 @@ void source_play_again (Source *source);
 
 void source_free (Source *source);
 
+/* Ends what goes into the request pads of `sink`, so that viewers see the end
+ * and not a loss.  There and not at the source, because a file is read far
+ * ahead.  May wait until the viewers have everything. */
+void source_end_streams (GstElement *sink);
+
 G_END_DECLS
