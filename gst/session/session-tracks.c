@@ -206,8 +206,13 @@ qp_session_forget_track (QpSession *session, gpointer data)
 {
   QpTrack *track = data;
 
-  for (guint i = 0; i < session->peers->len; i++)
-    qp_peer_remove_track (g_ptr_array_index (session->peers, i), track);
+  track->announced = FALSE; /* what is described to the peers is what is left */
+  for (guint i = 0; i < session->peers->len; i++) {
+    QpPeer *peer = g_ptr_array_index (session->peers, i);
+
+    qp_peer_remove_track (peer, track);
+    qp_peer_flush (peer);
+  }
   g_ptr_array_remove (session->tracks, track);
 }
 

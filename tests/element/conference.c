@@ -198,23 +198,27 @@ on_accept (GstElement *src, const char *id, const char *name,
   return accepted;
 }
 
-/* @media is what it sends, up to the "!" before the sink.  Not started. */
+/* @media is what it sends, linked to "sink."; NULL: it has no sink.  Not
+ * started. */
 static Participant *
 participant_new (const char *name, const char *media, const char *producer,
     const char *uri)
 {
   Participant *self = g_new0 (Participant, 1);
+  g_autofree char *sink = media
+      ? g_strdup_printf (" quicp2psink name=sink session=%s display-name=%s "
+                         "uri=%s",
+            name, name, uri)
+      : g_strdup ("");
 
   g_mutex_init (&self->lock);
   g_cond_init (&self->changed);
   self->events = g_ptr_array_new_with_free_func (g_free);
   self->counts = g_hash_table_new (NULL, NULL);
   self->pipe = pipe_new ("quicp2psrc name=src session=%s display-name=%s "
-                         "latency=50 %s%s uri=%s %s "
-                         "quicp2psink name=sink session=%s display-name=%s "
-                         "uri=%s",
+                         "latency=50 %s%s uri=%s %s%s",
       name, name, producer ? "producer=" : "", producer ? producer : "", uri,
-      media, name, name, uri);
+      media ? media : "", sink);
   self->src = pipe_get (self->pipe, "src");
   g_signal_connect (self->src, "pad-added", G_CALLBACK (on_pad_added), self);
   g_signal_connect (self->src, "pad-removed", G_CALLBACK (on_pad_removed),
@@ -337,6 +341,275 @@ GST_START_TEST (test_three)
 }
 GST_END_TEST
 
+/* --- Sink and source of one session ---------------------------------------- */
+
+/* A sink that is the other half of a participant's session. */
+static Pipe *
+camera_new (const char *name, const char *media, const char *uri)
+{
+  return pipe_new ("%s quicp2psink name=sink session=%s display-name=%s uri=%s",
+      media, name, name, uri);
+}
+
+/* A source alone; its sink is for the caller to make. */
+static Participant *
+watcher_new (const char *name, const char *producer, const char *uri)
+{
+  return participant_new (name, NULL, producer, uri);
+}
+
+/* Either may come first, go and come back, while the other plays on. */
+GST_START_TEST (test_halves_come_and_go)
+{
+  g_autofree char *server_uri = fixture_new_uri ();
+  g_autofree char *uri = g_strconcat (server_uri, "/halves", NULL);
+  g_autoptr (Pipe) server = start_server (server_uri);
+  g_autoptr (Participant) bob = participant_start (participant_new ("bob",
+      JPEG "sink.", "all", uri));
+  gboolean source_first = __i__ == 0;
+  g_autoptr (Pipe) camera = camera_new ("ada", JPEG, uri);
+  g_autoptr (Participant) ada = watcher_new ("ada", "all", uri);
+
+  if (source_first)
+    participant_start (ada);
+  pipe_set_state (camera, GST_STATE_PLAYING);
+  participant_start (ada);
+  WAIT_FOR (ada, ada->pads == 1);
+  WAIT_FOR (bob, bob->pads == 1);
+  wait_for_all_pads (ada, 5);
+  wait_for_all_pads (bob, 5);
+  fail_unless_equals_int (get_peer_count (ada->pipe, "src"), 1);
+
+  /* The sink goes: its streams end at the others, and it sees them still. */
+  pipe_set_state (camera, GST_STATE_NULL);
+  WAIT_FOR (bob, bob->pads == 0);
+  wait_for_all_pads (ada, 5);
+  fail_unless_equals_int (get_peer_count (ada->pipe, "src"), 1);
+  pipe_set_state (camera, GST_STATE_PLAYING);
+  WAIT_FOR (bob, bob->pads == 1);
+  wait_for_all_pads (bob, 5);
+  fail_unless_equals_int (ada->added, 1);
+
+  /* The source goes: it is seen all the time, on the same pad. */
+  pipe_set_state (ada->pipe, GST_STATE_NULL);
+  fail_unless_equals_int (ada->pads, 0);
+  wait_for_all_pads (bob, 5);
+  pipe_set_state (ada->pipe, GST_STATE_PLAYING);
+  WAIT_FOR (ada, ada->pads == 1);
+  wait_for_all_pads (ada, 5);
+  fail_unless_equals_int (bob->added, 2);
+  fail_unless_equals_int (bob->joined, 1);
+  fail_unless_equals_int (bob->left, 0);
+  /* Told to the source each time that it came. */
+  fail_unless_equals_int (ada->joined, 2);
+  pipe_check_no_error (camera);
+}
+GST_END_TEST
+
+/* One who plays one producer keeps the pad for the time when that is back. */
+GST_START_TEST (test_sink_returns_to_viewer)
+{
+  g_autofree char *server_uri = fixture_new_uri ();
+  g_autofree char *uri = g_strconcat (server_uri, "/viewer", NULL);
+  g_autoptr (Pipe) server = start_server (server_uri);
+  g_autoptr (Participant) ada = watcher_new ("ada", "all", uri);
+  g_autoptr (Pipe) camera = camera_new ("ada", JPEG, uri);
+  g_autoptr (Participant) eve = watcher_new ("eve", NULL, uri);
+
+  pipe_set_state (camera, GST_STATE_PLAYING);
+  participant_start (ada);
+  participant_start (eve);
+  WAIT_FOR (eve, eve->pads == 1);
+  wait_for_all_pads (eve, 5);
+  pipe_set_state (camera, GST_STATE_NULL);
+  WAIT_FOR (eve, seen (eve, "left ada"));
+  pipe_set_state (camera, GST_STATE_PLAYING);
+  wait_for_all_pads (eve, 5);
+  fail_unless_equals_int (eve->added, 1);
+  fail_unless_equals_int (eve->removed, 0);
+}
+GST_END_TEST
+
+GST_START_TEST (test_different_settings)
+{
+  static const struct {
+    const char *sink, *src, *names;
+  } tests[] = {
+    { "display-name=a", "display-name=b", "display-name" },
+    { "room-secret=a", "room-secret=b", "room-secret" },
+    { "congestion-control=cubic", "congestion-control=bbr",
+        "congestion-control" },
+    { "min-port=4000 max-port=4100", "min-port=4001 max-port=4100",
+        "min-port" },
+    { "ice-transport-policy=relay", "", "ice-transport-policy" },
+    { "interfaces=lo", "", "interfaces" },
+  };
+  g_autofree char *uri = fixture_new_uri ();
+  g_autoptr (Pipe) camera = pipe_new ("quicp2psink name=sink session=s "
+                                      "run-signaling-server=true %s uri=%s",
+      tests[__i__].sink, uri);
+  g_autoptr (Pipe) viewer = pipe_new ("quicp2psrc name=src session=s %s uri=%s",
+      tests[__i__].src, uri);
+  g_autoptr (GstMessage) message = NULL;
+  g_autoptr (GError) error = NULL;
+
+  pipe_set_state (camera, GST_STATE_PLAYING);
+  fail_unless_equals_int (gst_element_set_state (viewer->pipeline,
+                              GST_STATE_PLAYING),
+      GST_STATE_CHANGE_FAILURE);
+  message = pipe_wait_for_message (viewer, GST_MESSAGE_ERROR, 1000);
+  gst_message_parse_error (message, &error, NULL);
+  fail_unless (g_error_matches (error, GST_RESOURCE_ERROR,
+      GST_RESOURCE_ERROR_SETTINGS));
+  fail_unless (strstr (error->message, tests[__i__].names) != NULL, "%s",
+      error->message);
+  /* And neither secret. */
+  fail_if (strstr (error->message, "room-secret=") != NULL);
+  pipe_check_no_error (camera);
+}
+GST_END_TEST
+
+/* --- Who may come ---------------------------------------------------------- */
+
+GST_START_TEST (test_not_accepted)
+{
+  g_autofree char *server_uri = fixture_new_uri ();
+  g_autofree char *uri = g_strconcat (server_uri, "/accept", NULL);
+  g_autoptr (Pipe) server = start_server (server_uri);
+  g_autoptr (Participant)
+      ada = participant_new ("ada", JPEG "sink.", "all", uri);
+  g_autoptr (Participant)
+      bob = participant_new ("bob", JPEG "sink.", "all", uri);
+  g_autoptr (Participant)
+      mallory = participant_new ("mallory", JPEG "sink.", "all", uri);
+
+  ada->refuses = "mallory";
+  /* Mallory calls first, or is called. */
+  participant_start (__i__ ? ada : mallory);
+  participant_start (__i__ ? mallory : ada);
+  participant_start (bob);
+  WAIT_FOR (ada, seen (ada, "refused mallory"));
+  WAIT_FOR (ada, seen (ada, "accepted bob"));
+  WAIT_FOR (bob, bob->pads == 2);
+  WAIT_FOR (ada, ada->pads == 1);
+  WAIT_FOR (mallory, mallory->pads == 1);
+  wait_for_all_pads (bob, 10);
+  /* Long enough to call again. */
+  g_usleep (1500000);
+  fail_if (seen (ada, "joined mallory"));
+  fail_if (seen (mallory, "joined ada"));
+  fail_unless_equals_int (ada->added, 1);
+  fail_unless_equals_int (mallory->added, 1);
+  wait_for_all_pads (ada, 10);
+  pipe_check_no_error (ada->pipe);
+  pipe_check_no_error (mallory->pipe);
+}
+GST_END_TEST
+
+/* Somebody who plays one takes the next one that it accepts. */
+GST_START_TEST (test_first_not_accepted)
+{
+  g_autofree char *server_uri = fixture_new_uri ();
+  g_autofree char *uri = g_strconcat (server_uri, "/first", NULL);
+  g_autoptr (Pipe) server = start_server (server_uri);
+  g_autoptr (Pipe) mallory = camera_new ("mallory", JPEG, uri);
+  g_autoptr (Pipe) bob = camera_new ("bob", JPEG, uri);
+  g_autoptr (Participant) eve = watcher_new ("eve", NULL, uri);
+
+  eve->refuses = "mallory";
+  pipe_set_state (mallory, GST_STATE_PLAYING);
+  pipe_wait_for_element_message (mallory, "session-state", "new-state",
+      "waiting");
+  pipe_set_state (bob, GST_STATE_PLAYING);
+  pipe_wait_for_element_message (bob, "session-state", "new-state", "waiting");
+  participant_start (eve);
+  WAIT_FOR (eve, seen (eve, "pad bob video"));
+  wait_for_all_pads (eve, 10);
+  fail_if (seen (eve, "joined mallory"));
+}
+GST_END_TEST
+
+/* --- Pads in trouble ------------------------------------------------------- */
+
+static GstPadProbeReturn
+hold (GstPad *pad, GstPadProbeInfo *info, gpointer user)
+{
+  return GST_PAD_PROBE_OK; /* while the probe is there, the pad is blocked */
+}
+
+/* Blocks the branch of the pad that shows @name: whoever comes, waits there. */
+static void
+block_branch (GstElement *src, GstPad *pad, gpointer name)
+{
+  GstElement *sink = g_object_get_data (G_OBJECT (pad), "sink");
+  g_autofree char *peer_name = NULL;
+  g_autoptr (GstPad) sinkpad = NULL;
+
+  g_object_get (pad, "peer-name", &peer_name, NULL);
+  if (g_strcmp0 (peer_name, name) != 0)
+    return;
+  sinkpad = gst_element_get_static_pad (sink, "sink");
+  gst_pad_add_probe (sinkpad, GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM, hold, NULL,
+      NULL);
+}
+
+/* A streaming thread waits in the branch of a peer that leaves. */
+GST_START_TEST (test_peer_leaves_blocked_pad)
+{
+  g_autofree char *server_uri = fixture_new_uri ();
+  g_autofree char *uri = g_strconcat (server_uri, "/blocked", NULL);
+  g_autoptr (Pipe) server = start_server (server_uri);
+  g_autoptr (Participant)
+      ada = participant_new ("ada", JPEG "sink.", "all", uri);
+  g_autoptr (Participant)
+      bob = participant_new ("bob", JPEG "sink.", "all", uri);
+  Participant *cem = participant_new ("cem", JPEG "sink.", "all", uri);
+
+  g_signal_connect (ada->src, "pad-added", G_CALLBACK (block_branch),
+      (gpointer) "cem");
+  participant_start (ada);
+  participant_start (bob);
+  participant_start (cem);
+  WAIT_FOR (ada, ada->pads == 2);
+  WAIT_FOR (cem, cem->pads == 2);
+  g_usleep (300000);
+  participant_free (cem);
+  WAIT_FOR (ada, seen (ada, "pad cem video gone"));
+  WAIT_FOR (ada, ada->pads == 1);
+  wait_for_all_pads (ada, 10);
+  pipe_check_no_error (ada->pipe);
+}
+GST_END_TEST
+
+/* Members that come and go while we are on our way somewhere else. */
+GST_START_TEST (test_stop_while_others_come)
+{
+  g_autofree char *server_uri = fixture_new_uri ();
+  g_autofree char *uri = g_strconcat (server_uri, "/rush", NULL);
+  g_autoptr (Pipe) server = start_server (server_uri);
+  g_autoptr (Participant)
+      ada = participant_new ("ada", JPEG "sink. " OPUS "sink.", "all", uri);
+
+  for (guint i = 0; i < 12; i++) {
+    g_autoptr (Participant)
+        bob = participant_new ("bob", JPEG "sink. " OPUS "sink.", "all", uri);
+    guint ms;
+
+    participant_start (i % 2 ? ada : bob);
+    participant_start (i % 2 ? bob : ada);
+    if (i % 3 == 0)
+      pipe_set_state (ada->pipe, GST_STATE_PAUSED);
+    g_usleep (i * 25000);
+    ms = pipe_time_set_state (ada->pipe, GST_STATE_NULL);
+    fail_unless (ms < 1000, "to NULL took %u ms", ms);
+    fail_unless_equals_int (ada->src->numsrcpads, 0);
+    fail_unless_equals_int (ada->pads, 0);
+    pipe_check_no_error (ada->pipe);
+    pipe_check_no_error (bob->pipe);
+  }
+}
+GST_END_TEST
+
 static Suite *
 conference_suite (void)
 {
@@ -346,6 +619,13 @@ conference_suite (void)
   suite_add_tcase (suite, many);
   tcase_set_timeout (many, 120);
   tcase_add_test (many, test_three);
+  tcase_add_loop_test (many, test_halves_come_and_go, 0, 2);
+  tcase_add_test (many, test_sink_returns_to_viewer);
+  tcase_add_loop_test (many, test_different_settings, 0, 6);
+  tcase_add_loop_test (many, test_not_accepted, 0, 2);
+  tcase_add_test (many, test_first_not_accepted);
+  tcase_add_test (many, test_peer_leaves_blocked_pad);
+  tcase_add_test (many, test_stop_while_others_come);
   return suite;
 }
 
