@@ -209,8 +209,9 @@ const QpStringField qp_message_string_fields[] = {
       "must be at most 512 bytes without control characters" },
   { "sdp", FIELD (sdp), QP_BIT (MEDIA), QP_BIT (ANSWER), is_sdp,
       "must be 1 to 49152 bytes without control characters but CR, LF and TAB" },
-  { "mac", FIELD (mac), QP_BIT (PATH_OFFER) | QP_BIT (PATH_ANSWER), 0, is_mac,
-      "must be 32 to 128 lower-case hex digits" },
+  { "mac", FIELD (mac),
+      QP_BIT (PATH_OFFER) | QP_BIT (PATH_ANSWER) | QP_BIT (PATH_GONE),
+      QP_BIT (CANDIDATE), is_mac, "must be 32 to 128 lower-case hex digits" },
 };
 
 const guint qp_message_n_string_fields =
@@ -321,8 +322,8 @@ qp_message_check_fields (const QpMessage *message, GError **error)
     }
   }
   if (message->path > QP_MESSAGE_MAX_PATH)
-    return qp_message_field_error (message->type, "path", "must be 0 to 65535",
-        error);
+    return qp_message_field_error (message->type, "path",
+        "must be 0 to 2147483647", error);
   if (message->type == QP_MESSAGE_PEER_JOINED)
     return qp_message_check_peer (message->type, "peer", message->peer, error);
   if (message->type == QP_MESSAGE_JOINED)

@@ -16,7 +16,7 @@ G_BEGIN_DECLS
 #define QP_ICE_TYPES                                        \
   (QP_BIT (OFFER) | QP_BIT (ANSWER) | QP_BIT (PATH_OFFER) | \
       QP_BIT (PATH_ANSWER))
-#define QP_PATH_TYPES (QP_ICE_TYPES | QP_BIT (CANDIDATE))
+#define QP_PATH_TYPES (QP_ICE_TYPES | QP_BIT (CANDIDATE) | QP_BIT (PATH_GONE))
 #define QP_RELAYED_TYPES (QP_PATH_TYPES | QP_BIT (MEDIA) | QP_BIT (BYE))
 
 /* A field that is a string in JSON and a char * in QpMessage. */

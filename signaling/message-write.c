@@ -115,7 +115,7 @@ qp_message_check (const QpMessage *message, GError **error)
 {
   g_autofree char *json = NULL;
 
-  if ((guint) message->type > QP_MESSAGE_PATH_ANSWER) {
+  if ((guint) message->type > QP_MESSAGE_PATH_GONE) {
     g_set_error (error, QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_UNKNOWN_TYPE,
         "No such type: %u", message->type);
     return FALSE;

@@ -24,6 +24,7 @@ static const char *const type_strings[] = {
   [QP_MESSAGE_BYE] = "bye",
   [QP_MESSAGE_PATH_OFFER] = "path-offer",
   [QP_MESSAGE_PATH_ANSWER] = "path-answer",
+  [QP_MESSAGE_PATH_GONE] = "path-gone",
 };
 
 static void

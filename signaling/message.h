@@ -36,7 +36,7 @@ G_BEGIN_DECLS
 #define QP_MESSAGE_MAX_ROOM 128
 #define QP_MESSAGE_MAX_CANDIDATE 512
 #define QP_MESSAGE_MAX_SDP (48 * 1024)
-#define QP_MESSAGE_MAX_PATH 65535
+#define QP_MESSAGE_MAX_PATH 0x7fffffff
 #define QP_MESSAGE_ID_LENGTH 32
 
 typedef enum {
@@ -59,6 +59,7 @@ typedef enum {
   QP_MESSAGE_BYE,
   QP_MESSAGE_PATH_OFFER,
   QP_MESSAGE_PATH_ANSWER,
+  QP_MESSAGE_PATH_GONE,
 } QpMessageType;
 
 /* Returns: (transfer none): the wire string, such as "path-offer". */
@@ -106,11 +107,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (QpIceServer, qp_ice_server_free)
  *   error         code text [id: the peer it is about] [call]
  *   offer         call path fingerprint ufrag password
  *   answer        call path fingerprint ufrag password [sdp]
- *   candidate     call path candidate
+ *   candidate     call path candidate [mac]
  *   media         call sdp
  *   bye           call code text
  *   path-offer    call path ufrag mac
  *   path-answer   call path ufrag mac
+ *   path-gone     call path mac
  *   leave, ping, pong, draining   nothing
  */
 typedef struct {
@@ -140,7 +142,7 @@ typedef struct {
       *text; /* error, bye: a sentence, at most 512 bytes ("message" in JSON) */
 
   char *call; /* 16 to 32 lower-case hex digits, chosen by the offerer */
-  guint path; /* 0 to 65535 */
+  guint path; /* 0 to QP_MESSAGE_MAX_PATH */
   char *
       fingerprint; /* of the certificate: "sha-256 " and 32 upper-case hex pairs joined by ':' */
   char *ufrag;    /* 4 to 256 ICE characters (RFC 8839 section 5.4) */

@@ -116,10 +116,13 @@ take_pair (QpPath *path)
   path->pair_changed = FALSE;
   qp_path_tune_sockets (path);
   qp_path_use_pair (path);
-  if (path->state == QP_PATH_CONNECTED)
-    GST_INFO ("path %u: moves to %s %s ↔ %s %s", path->id,
-        path->pair_local.type, path->pair_local.address, path->pair_remote.type,
-        path->pair_remote.address);
+  if (path->state != QP_PATH_CONNECTED)
+    return;
+  GST_INFO ("path %u: moves to %s %s ↔ %s %s", path->id, path->pair_local.type,
+      path->pair_local.address, path->pair_remote.type,
+      path->pair_remote.address);
+  if (path->callbacks.pair_changed)
+    path->callbacks.pair_changed (path, path->user);
 }
 
 static void

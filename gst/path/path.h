@@ -84,6 +84,9 @@ typedef struct {
   /* All datagrams that were waiting on the socket have been delivered, or 64 of
    * them: the moment to act once on a whole batch. */
   void (*received_all) (QpPath *path, gpointer user);
+  /* In state CONNECTED ICE went over to another pair, which has just answered.
+   * Nullable. */
+  void (*pair_changed) (QpPath *path, gpointer user);
 } QpPathCallbacks;
 
 /* Makes a path in state NEW. `config` is copied. Never fails: what can go

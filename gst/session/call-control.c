@@ -57,6 +57,7 @@ control_message (QpCall *call, const char *json, gsize size)
       break;
     case QP_MESSAGE_PATH_OFFER:
     case QP_MESSAGE_PATH_ANSWER:
+    case QP_MESSAGE_PATH_GONE:
       qp_call_handle_path (call, message);
       break;
     case QP_MESSAGE_PING:

@@ -77,6 +77,17 @@ on_path_state (guint number, QpPathState state, const char *cause,
 }
 
 static void
+on_path_pair (guint number, gpointer user)
+{
+  QpCall *call = user;
+
+  if (qp_call_is_over (call))
+    return;
+  if (call->mover)
+    qp_mover_path_answers (call->mover, number);
+}
+
+static void
 on_path_received (guint number, const guint8 *data, gsize size, gpointer user)
 {
   QpCall *call = user;
@@ -119,6 +130,7 @@ const QpPathsCallbacks qp_call_paths_callbacks = {
   .received = on_path_received,
   .received_all = on_path_received_all,
   .state_changed = on_path_state,
+  .pair_changed = on_path_pair,
   .writable = on_path_writable,
   .lost = on_path_lost,
 };

@@ -107,7 +107,7 @@ is_late (QpCall *call)
       g_get_monotonic_time () > call->connected_us + LATE_SIGNALS_US;
 }
 
-/* Offers of further paths prove by their MAC who made them. */
+/* What concerns further paths proves by its MAC who made it. */
 void
 qp_call_handle_path (QpCall *call, const QpMessage *message)
 {
@@ -119,7 +119,8 @@ static gboolean
 is_path_message (const QpMessage *message)
 {
   return message->type == QP_MESSAGE_PATH_OFFER ||
-      message->type == QP_MESSAGE_PATH_ANSWER;
+      message->type == QP_MESSAGE_PATH_ANSWER ||
+      message->type == QP_MESSAGE_PATH_GONE;
 }
 
 void
@@ -131,8 +132,6 @@ qp_call_handle (QpCall *call, const QpMessage *message)
     qp_call_handle_path (call, message);
   } else if (message->type == QP_MESSAGE_CANDIDATE &&
       message->path != QP_CALL_FIRST_PATH) {
-    /* Further paths' passwords never pass through signaling, so that a
-     * candidate of the server's own leads nowhere. */
     qp_call_handle_candidate (call, message);
   } else if (is_late (call)) {
     QP_CALL_COMPLAIN (call, "%s by signaling ignored: the call is up",

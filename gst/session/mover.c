@@ -21,6 +21,12 @@
 #define DESERTED_US (30 * 1000)
 /* After a move the rest of what was sent on the former path still comes in. */
 #define LEFTOVERS_US (250 * 1000)
+/* While nothing is heard, so long each other path has its turn. */
+#define TURN_US (40 * 1000)
+/* What is given to the first choice before the others have theirs: a round trip,
+ * but that is not known of a fresh path. */
+#define HEAD_START_MIN_US (50 * 1000)
+#define HEAD_START_MAX_US (200 * 1000)
 /* The server repeats its sign to move. */
 #define PING_US (20 * 1000)
 /* A silent path is checked, and again after this, and after twice as much each
@@ -51,16 +57,23 @@ struct _QpMover {
   guint target; /* VALIDATING */
   char *cause;  /* of the move under way or just made; nullable */
   QpLiveness liveness;
-  QpHearing hearing; /* of `active` */
-  guint checks;      /* of `active` since it was heard or answered */
-  gint64 check_us;   /* not before */
+  QpHearing hearing;    /* of `active` */
+  gint64 pto_us;        /* of the last path that answered */
+  gint64 former_pto_us; /* the same, until `active` has answered; then 0 */
+  guint checks;         /* of `active` since it was heard or answered */
+  gint64 check_us;      /* not before */
   GSource *tick;
   gint64 planned_us;
 
   int wanted; /* client: move there when QUIC lets us; -1 */
   gboolean wanted_at_once;
   int detour; /* server: what QUIC sends on `active` leaves here; -1 */
-  int nudge;  /* server: the next batch leaves here; -1 */
+  /* Since the path in use was left in silence or with its network, nothing was
+   * heard: what is sent leaves on `extra` as well, each path in turn. */
+  gboolean searching;
+  int extra; /* -1 */
+  gint64 turn_us;
+  int nudge; /* server: the next batch leaves here; -1 */
   gint64 patient_until_us;
   gint64 moved_us;  /* when QUIC moved last */
   gint64 pinged_us; /* server: the last sign to move */
@@ -110,7 +123,6 @@ static gboolean
 move (QpMover *mover, guint number, gboolean at_once)
 {
   g_autoptr (GError) error = NULL;
-  QpPathInfo info;
 
   if (number == mover->active || !qp_paths_is_usable (mover->paths, number)) {
     mover->wanted = -1;
@@ -119,7 +131,6 @@ move (QpMover *mover, guint number, gboolean at_once)
   if (mover->state == QP_MOVER_VALIDATING && mover->target == number &&
       !at_once)
     return TRUE;
-  qp_paths_get_info (mover->paths, number, &info);
   if (!qp_quic_migrate (mover->quic, number, at_once, 1200, &error)) {
     GST_DEBUG ("%s: %s", mover->name, error->message);
     mover->wanted = (int) number;
@@ -153,45 +164,99 @@ tell_lost (QpMover *mover, const char *cause)
   mover->callbacks.lost (mover->active, cause, mover->user);
 }
 
-/* The path in use does not work (any more). */
+/* Nothing is heard: every usable path gets copies of what is sent, until one
+ * brings an answer. The first choice has a head start. */
 static void
-leave_path (QpMover *mover, const char *cause, gboolean at_once)
+search (QpMover *mover, gint64 head_start_us)
 {
-  int best = qp_paths_get_best (mover->paths, (int) mover->active);
-
-  set_cause (mover, cause);
-  if (best < 0) {
-    set_state (mover, QP_MOVER_HOMELESS, cause);
+  if (mover->searching)
     return;
-  }
-  tell_lost (mover, cause);
+  mover->searching = TRUE;
+  mover->extra = -1;
+  mover->turn_us = g_get_monotonic_time () + head_start_us;
+}
+
+static void
+take_turns (QpMover *mover, gint64 now)
+{
+  int used = mover->detour >= 0 ? mover->detour : (int) mover->active;
+
+  if (!mover->searching || now < mover->turn_us)
+    return;
+  mover->turn_us = now + TURN_US;
+  mover->extra = qp_paths_get_next (mover->paths, mover->extra, used);
+}
+
+static void
+stop_search (QpMover *mover)
+{
+  mover->searching = FALSE;
+  mover->extra = -1;
+}
+
+static void
+leave_for (QpMover *mover, guint best, const char *cause, gboolean at_once)
+{
   if (mover->client) {
-    move (mover, (guint) best,
-        at_once && !qp_paths_is_doubted (mover->paths, (guint) best));
-  } else if (mover->detour != best) {
-    GST_INFO ("%s: sending on path %d instead of %u: %s", mover->name, best,
+    move (mover, best, at_once);
+  } else if (mover->detour != (int) best) {
+    GST_INFO ("%s: sending on path %u instead of %u: %s", mover->name, best,
         mover->active, cause);
-    mover->detour = best;
+    mover->detour = (int) best;
     mover->pinged_us = g_get_monotonic_time ();
     mover->callbacks.ping (mover->user);
   }
 }
 
+/* The path in use does not work (any more); at once: not even in one direction. */
+static void
+leave_path (QpMover *mover, const char *cause, gboolean at_once)
+{
+  int best = qp_paths_get_best (mover->paths, (int) mover->active);
+  gboolean hopeless = best < 0 ||
+      (at_once && qp_paths_is_doubted (mover->paths, (guint) best));
+
+  set_cause (mover, cause);
+  if (best >= 0)
+    tell_lost (mover, cause);
+  if (at_once)
+    search (mover,
+        hopeless ? 0
+                 : CLAMP (mover->pto_us, HEAD_START_MIN_US, HEAD_START_MAX_US));
+  if (hopeless)
+    set_state (mover, QP_MOVER_HOMELESS, cause);
+  else
+    leave_for (mover, (guint) best, cause, at_once);
+}
+
 /* --- Silence ---------------------------------------------------------------- */
+
+/* A relay beside the path in use is the last resort: it may well be cut off by
+ * what cut us off, and a check may mend that. */
+static gboolean
+is_worth_waiting (QpMover *mover, gint64 silence)
+{
+  int best = qp_paths_get_best (mover->paths, (int) mover->active);
+
+  return silence < HOPE_US + QP_LIVENESS_MIN_US && best >= 0 &&
+      qp_paths_is_relayed (mover->paths, (guint) best) &&
+      !qp_paths_is_relayed (mover->paths, mover->active) &&
+      qp_paths_is_usable (mover->paths, mover->active);
+}
 
 static void
 doubt (QpMover *mover, gint64 now)
 {
+  gint64 silence = now - mover->liveness.waiting_since_us;
   gboolean deaf = now - mover->heard_us > QP_LIVENESS_MIN_US / 2;
 
   /* Whether what the server sends gets through is for the client to find out;
    * while its packets come in, the server stays where it is. */
-  if (!mover->client && !deaf)
+  if ((!mover->client && !deaf) || is_worth_waiting (mover, silence))
     return;
   GST_INFO ("%s: path %u is in doubt: nothing acknowledged for %.0f ms, "
             "nothing heard for %.0f ms",
-      mover->name, mover->active,
-      (now - mover->liveness.waiting_since_us) / 1000.0,
+      mover->name, mover->active, silence / 1000.0,
       (now - mover->heard_us) / 1000.0);
   qp_paths_doubt (mover->paths, mover->active);
   qp_liveness_init (&mover->liveness);
@@ -247,7 +312,7 @@ seek_home (QpMover *mover, gint64 now)
 {
   int best = qp_paths_get_best (mover->paths, (int) mover->active);
 
-  if (best >= 0) {
+  if (best >= 0 && !qp_paths_is_doubted (mover->paths, (guint) best)) {
     leave_path (mover, mover->cause, TRUE);
     return;
   }
@@ -260,6 +325,22 @@ seek_home (QpMover *mover, gint64 now)
     tell_lost (mover, mover->cause);
     set_cut (mover, TRUE);
   }
+}
+
+/* QUIC begins on each path with a guess of the round trip that is three times
+ * what most have. Until there is a first answer, what the path before had is a
+ * better one. */
+static gint64
+get_pto (QpMover *mover, const QpQuicInfo *info)
+{
+  gint64 pto = (gint64) info->pto_us;
+
+  if (info->last_ack_us > mover->moved_us)
+    mover->former_pto_us = 0;
+  if (mover->former_pto_us > 0)
+    return MIN (pto, mover->former_pto_us);
+  mover->pto_us = pto;
+  return pto;
 }
 
 static gboolean
@@ -282,9 +363,10 @@ on_tick (gpointer data)
   qp_liveness_update (&mover->liveness, now, info.bytes_in_flight,
       info.last_ack_us);
   check (mover, &info, now);
+  take_turns (mover, now);
   if (mover->state == QP_MOVER_HOMELESS)
     seek_home (mover, now);
-  else if (qp_liveness_in_doubt (&mover->liveness, now, (gint64) info.pto_us))
+  else if (qp_liveness_in_doubt (&mover->liveness, now, get_pto (mover, &info)))
     doubt (mover, now);
   else
     plan (mover, now);
@@ -299,13 +381,44 @@ heed_sign (QpMover *mover, guint path, gint64 now)
 {
   gboolean deserted = now - mover->heard_us > DESERTED_US;
 
-  if (mover->wanted >= 0 || mover->state == QP_MOVER_VALIDATING ||
-      now - mover->moved_us < LEFTOVERS_US ||
-      (!deserted && now < mover->patient_until_us))
+  if (mover->wanted >= 0)
     return;
-  set_cause (mover, "the peer sends there");
+  if (!mover->searching &&
+      (mover->state == QP_MOVER_VALIDATING ||
+          now - mover->moved_us < LEFTOVERS_US ||
+          (!deserted && now < mover->patient_until_us)))
+    return;
+  /* Whatever was sent there arrived, or its answer would not be here. */
+  qp_paths_trust (mover->paths, path);
+  set_cause (mover, mover->searching ? mover->cause : "the peer sends there");
   mover->wanted = (int) path;
   mover->wanted_at_once = deserted;
+}
+
+static void
+hear (QpMover *mover, gint64 now)
+{
+  if (mover->moved_from >= 0) {
+    mover->last_gap_us = MAX (now - mover->gap_from_us, 0);
+    mover->callbacks.moved ((guint) mover->moved_from, mover->active,
+        mover->cause ? mover->cause : "the peer moved", mover->last_gap_us,
+        mover->user);
+    mover->moved_from = -1;
+  }
+  mover->heard_us = now;
+  qp_hearing_heard (&mover->hearing, now);
+  stop_search (mover);
+  if (mover->detour >= 0 && qp_paths_is_usable (mover->paths, mover->active)) {
+    GST_INFO ("%s: path %u works again, no more detour over %d", mover->name,
+        mover->active, mover->detour);
+    mover->detour = -1;
+  }
+  if (mover->state == QP_MOVER_HOMELESS) {
+    set_state (mover, QP_MOVER_SETTLED, "the path works again");
+    mover->told_lost = FALSE;
+    qp_liveness_init (&mover->liveness);
+  }
+  set_cut (mover, FALSE);
 }
 
 guint
@@ -314,21 +427,7 @@ qp_mover_receive (QpMover *mover, guint path)
   gint64 now = g_get_monotonic_time ();
 
   if (path == mover->active) {
-    if (mover->moved_from >= 0) {
-      mover->last_gap_us = MAX (now - mover->gap_from_us, 0);
-      mover->callbacks.moved ((guint) mover->moved_from, path,
-          mover->cause ? mover->cause : "the peer moved", mover->last_gap_us,
-          mover->user);
-      mover->moved_from = -1;
-    }
-    mover->heard_us = now;
-    qp_hearing_heard (&mover->hearing, now);
-    if (mover->state == QP_MOVER_HOMELESS) {
-      set_state (mover, QP_MOVER_SETTLED, "the path works again");
-      mover->told_lost = FALSE;
-      qp_liveness_init (&mover->liveness);
-    }
-    set_cut (mover, FALSE);
+    hear (mover, now);
   } else if (mover->client &&
       (mover->state != QP_MOVER_VALIDATING || path != mover->target)) {
     /* What is left of a former path, or the server's wish to move: QUIC knows
@@ -355,6 +454,22 @@ qp_mover_route (QpMover *mover, guint path)
   if (mover->nudge >= 0)
     return (guint) mover->nudge;
   return mover->detour >= 0 ? (guint) mover->detour : path;
+}
+
+int
+qp_mover_get_extra (QpMover *mover)
+{
+  return mover->extra;
+}
+
+void
+qp_mover_path_answers (QpMover *mover, guint path)
+{
+  qp_paths_trust (mover->paths, path);
+  if (path == mover->active)
+    qp_liveness_init (&mover->liveness);
+  else if (mover->searching)
+    mover->extra = (int) path;
 }
 
 void
@@ -412,6 +527,7 @@ qp_mover_path_changed (QpMover *mover, guint path)
   mover->told_lost = FALSE;
   mover->detour = -1;
   mover->heard_us = mover->moved_us = g_get_monotonic_time ();
+  mover->former_pto_us = mover->pto_us;
   mover->patient_until_us = mover->heard_us + PATIENCE_US;
   qp_liveness_init (&mover->liveness);
   qp_hearing_init (&mover->hearing, mover->heard_us);
@@ -435,6 +551,7 @@ qp_mover_new (GMainContext *context, QpPaths *paths, QpQuic *quic,
   mover->callbacks = *callbacks;
   mover->user = user;
   mover->wanted = mover->detour = mover->nudge = mover->moved_from = -1;
+  mover->extra = -1;
   mover->last_gap_us = -1;
   mover->last_received_us = mover->heard_us = g_get_monotonic_time ();
   qp_liveness_init (&mover->liveness);

@@ -9,6 +9,8 @@
  *                  either, else try another path before moving
  *   preference     a better path came up: validate it, then move
  *   the peer's     packets come in on another path: validate it, then move
+ *   deafness       until something is heard, what is sent goes out on the other
+ *                  paths as well, each in turn: the first answer decides
  *   no other path  fresh paths are asked for; the first that comes up is taken
  *
  * Transport thread only. Paths and connection are borrowed. */
@@ -46,7 +48,11 @@ void qp_mover_received_all (QpMover *mover);
 /* QUIC sends on `path`: the one that it goes out on. */
 guint qp_mover_route (QpMover *mover, guint path);
 
+/* Another path that what QUIC sends goes out on as well; -1: none. */
+int qp_mover_get_extra (QpMover *mover);
+
 /* From QpPathsCallbacks. */
+void qp_mover_path_answers (QpMover *mover, guint path);
 void qp_mover_path_usable (QpMover *mover, guint path);
 void qp_mover_path_lost (QpMover *mover, guint path, const char *cause);
 /* From QpQuicCallbacks. */

@@ -12,6 +12,8 @@ compare (const QpPathMerit *a, const QpPathMerit *b)
 {
   if (a->doubted != b->doubted)
     return a->doubted ? 1 : -1;
+  if (a->shared != b->shared)
+    return a->shared < b->shared ? -1 : 1;
   if (a->relayed != b->relayed)
     return a->relayed ? 1 : -1;
   if (a->rank != b->rank)
@@ -34,7 +36,8 @@ qp_path_choose (const QpPathMerit *merits, guint n)
 gboolean
 qp_path_is_preferred (const QpPathMerit *other, const QpPathMerit *current)
 {
-  if (!other->usable || other->doubted || other->number == current->number)
+  if (!other->usable || other->doubted || other->on_trial ||
+      other->number == current->number)
     return FALSE;
   if (other->relayed != current->relayed)
     return !other->relayed;

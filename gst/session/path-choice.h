@@ -9,15 +9,18 @@ G_BEGIN_DECLS
 
 typedef struct {
   guint number;
-  gboolean usable;  /* ICE has a pair, and its interface is there */
-  gboolean relayed; /* through a TURN server on either side */
-  gboolean doubted; /* it was tried lately and did not answer */
-  guint rank;       /* of its local interface; lower is better */
-  gint64 since_us;  /* when it became usable */
+  gboolean usable;   /* ICE has a pair, and its interface is there */
+  gboolean relayed;  /* through a TURN server on either side */
+  gboolean doubted;  /* it was tried lately and did not answer */
+  gboolean on_trial; /* its network has come and gone, and has to last */
+  guint shared;      /* how many ends it shares with the path to leave */
+  guint rank;        /* of its local interface; lower is better */
+  gint64 since_us;   /* when it became usable */
 } QpPathMerit;
 
-/* The best of the usable ones: one that is not doubted before one that is, a
- * direct one before a relayed one, a lower rank before a higher one, an older
+/* The best of the usable ones: one that is not doubted before one that is, one
+ * that shares less with the path to leave before one that shares more, a direct
+ * one before a relayed one, a lower rank before a higher one, an older
  * one before a newer one. NULL if none is usable. */
 const QpPathMerit *qp_path_choose (const QpPathMerit *merits, guint n);
 

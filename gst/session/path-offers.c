@@ -16,16 +16,20 @@
 
 /* --- What we send --------------------------------------------------------- */
 
-/* What the two ends of the connection alone can make. */
+/* What the two ends of the connection alone can make. It names the side that
+ * made it, so that it cannot be turned back on its maker. */
 static char *
-make_mac (QpPaths *paths, const QpMessage *message)
+make_mac (QpPaths *paths, const QpMessage *message, gboolean controlling)
 {
-  g_autofree char *text = g_strdup_printf ("%s\n%s\n%u\n%s",
+  const char *text = message->type == QP_MESSAGE_CANDIDATE ? message->candidate
+      : message->ufrag                                     ? message->ufrag
+                                                           : "";
+  g_autofree char *all = g_strdup_printf ("%s\n%s\n%u\n%s\n%s",
       qp_message_type_to_string (message->type), message->call, message->path,
-      message->ufrag);
+      controlling ? "controlling" : "controlled", text);
 
   return g_compute_hmac_for_string (G_CHECKSUM_SHA256, paths->key,
-      sizeof paths->key, text, -1);
+      sizeof paths->key, all, -1);
 }
 
 /* The ICE password of one side on one path: known to both ends of the
@@ -43,7 +47,7 @@ qp_paths_make_password (QpPaths *paths, guint number, gboolean controlling)
 static gboolean
 has_true_mac (QpPaths *paths, const QpMessage *message)
 {
-  g_autofree char *mac = make_mac (paths, message);
+  g_autofree char *mac = make_mac (paths, message, !paths->config.controlling);
   guint difference = 0;
 
   if (!message->mac || strlen (message->mac) != strlen (mac))
@@ -53,37 +57,53 @@ has_true_mac (QpPaths *paths, const QpMessage *message)
   return difference == 0;
 }
 
-void
-qp_path_entry_send_description (QpPathEntry *entry, QpMessageType type)
+/* Takes the message. Path 0 is older than the key. */
+static void
+send_message (QpPathEntry *entry, QpMessage *message)
 {
-  g_autoptr (QpMessage) message = qp_message_new (type);
+  QpPaths *paths = entry->paths;
 
-  message->call = g_strdup (entry->paths->call);
+  message->call = g_strdup (paths->call);
   message->path = entry->number;
+  if (paths->started && entry->role != QP_PATH_ROLE_FIRST)
+    message->mac = make_mac (paths, message, paths->config.controlling);
+  paths->callbacks.signal (message, paths->user);
+  qp_message_free (message);
+}
+
+static void
+send_description (QpPathEntry *entry, QpMessageType type)
+{
+  QpMessage *message = qp_message_new (type);
+
   message->ufrag = g_strdup (qp_path_get_ufrag (entry->path));
-  message->mac = make_mac (entry->paths, message);
-  entry->paths->callbacks.signal (message, entry->paths->user);
+  send_message (entry, message);
 }
 
 void
 qp_path_entry_send_candidate (QpPathEntry *entry, const char *candidate)
 {
-  g_autoptr (QpMessage) message = qp_message_new (QP_MESSAGE_CANDIDATE);
+  QpMessage *message = qp_message_new (QP_MESSAGE_CANDIDATE);
 
-  message->call = g_strdup (entry->paths->call);
-  message->path = entry->number;
   message->candidate = g_strdup (candidate);
-  entry->paths->callbacks.signal (message, entry->paths->user);
+  send_message (entry, message);
+}
+
+void
+qp_path_entry_offer (QpPathEntry *entry)
+{
+  send_description (entry, QP_MESSAGE_PATH_OFFER);
+  qp_path_gather (entry->path);
+}
+
+void
+qp_path_entry_send_gone (QpPathEntry *entry)
+{
+  if (entry->paths->started && entry->role != QP_PATH_ROLE_FIRST)
+    send_message (entry, qp_message_new (QP_MESSAGE_PATH_GONE));
 }
 
 /* --- What we are sent ------------------------------------------------------ */
-
-static gboolean
-is_ours (const QpPathEntry *entry)
-{
-  return entry->role == QP_PATH_ROLE_INTERFACE ||
-      entry->role == QP_PATH_ROLE_RELAY;
-}
 
 static gboolean
 take_token (QpPaths *paths)
@@ -102,8 +122,8 @@ take_token (QpPaths *paths)
 static gboolean
 take_credentials (QpPathEntry *entry, const QpMessage *message)
 {
-  g_autofree char *password = qp_paths_make_password (entry->paths, entry->number,
-      !entry->paths->config.controlling);
+  g_autofree char *password = qp_paths_make_password (entry->paths,
+      entry->number, !entry->paths->config.controlling);
   g_autoptr (GError) error = NULL;
 
   if (qp_path_set_remote_credentials (entry->path, message->ufrag, password,
@@ -124,9 +144,13 @@ judge_offer (QpPaths *paths, const QpMessage *offer)
   /* The controlling side's numbers are even: the peer's have the other parity. */
   if (offer->path == 0 || even == paths->config.controlling)
     return "its number is ours to use";
+  /* Numbers rise: what is below was there already, and comes from somebody who
+   * has kept it, or too late. */
+  if (offer->path <= paths->peer_number)
+    return "its number was used already";
   if (!take_token (paths))
     return "the peer offers too many";
-  if (!qp_paths_make_room (paths))
+  if (!qp_paths_make_room (paths, FALSE))
     return "the call has enough paths";
   return NULL;
 }
@@ -140,7 +164,7 @@ handle_offer (QpPaths *paths, const QpMessage *offer)
   /* The same offer comes by both ways, and again when it was not answered. */
   if (entry) {
     if (has_true_mac (paths, offer))
-      qp_path_entry_send_description (entry, QP_MESSAGE_PATH_ANSWER);
+      send_description (entry, QP_MESSAGE_PATH_ANSWER);
     return;
   }
   /* By signaling it may come before the connection is complete; by the control
@@ -154,8 +178,9 @@ handle_offer (QpPaths *paths, const QpMessage *offer)
         offer->path, why);
     return;
   }
+  paths->peer_number = offer->path;
   entry = qp_paths_add (paths, offer->path, QP_PATH_ROLE_PEER, NULL);
-  qp_path_entry_send_description (entry, QP_MESSAGE_PATH_ANSWER);
+  send_description (entry, QP_MESSAGE_PATH_ANSWER);
   if (take_credentials (entry, offer))
     qp_path_gather (entry->path);
 }
@@ -165,7 +190,7 @@ handle_answer (QpPaths *paths, const QpMessage *answer)
 {
   QpPathEntry *entry = qp_paths_find (paths, answer->path);
 
-  if (!entry || !is_ours (entry) || entry->answered ||
+  if (!entry || !qp_path_entry_is_ours (entry) || entry->answered ||
       !has_true_mac (paths, answer))
     return;
   entry->answered = TRUE;
@@ -178,13 +203,27 @@ handle_candidate (QpPaths *paths, const QpMessage *message)
   QpPathEntry *entry = qp_paths_find (paths, message->path);
   g_autoptr (GError) error = NULL;
 
-  if (!entry)
+  if (!entry ||
+      (entry->role != QP_PATH_ROLE_FIRST && !has_true_mac (paths, message)))
     return;
   if (message->candidate[0] == '\0')
     qp_path_remote_gathering_done (entry->path);
   else if (!qp_path_add_remote_candidate (entry->path, message->candidate,
                &error))
     GST_INFO ("%s: candidate ignored: %s", paths->name, error->message);
+}
+
+/* The peer has given it up, and knows best: nothing comes from there. */
+static void
+handle_gone (QpPaths *paths, const QpMessage *message)
+{
+  QpPathEntry *entry = qp_paths_find (paths, message->path);
+
+  if (!entry || entry->role == QP_PATH_ROLE_FIRST ||
+      !has_true_mac (paths, message))
+    return;
+  entry->peer_gave_up = TRUE;
+  qp_path_entry_lose (entry, "the peer has given it up");
 }
 
 void
@@ -196,13 +235,16 @@ qp_paths_handle (QpPaths *paths, const QpMessage *message)
     handle_answer (paths, message);
   else if (message->type == QP_MESSAGE_CANDIDATE)
     handle_candidate (paths, message);
+  else if (message->type == QP_MESSAGE_PATH_GONE)
+    handle_gone (paths, message);
 }
 
 static void
 repeat_candidates (QpPathEntry *entry)
 {
   for (guint i = 0; i < entry->candidates->len; i++)
-    qp_path_entry_send_candidate (entry, g_ptr_array_index (entry->candidates, i));
+    qp_path_entry_send_candidate (entry,
+        g_ptr_array_index (entry->candidates, i));
 }
 
 void
@@ -222,9 +264,9 @@ qp_paths_repeat (QpPaths *paths)
 
     if (entry->dead || entry->number == 0 || qp_path_entry_is_usable (entry))
       continue;
-    qp_path_entry_send_description (entry,
-        is_ours (entry) ? QP_MESSAGE_PATH_OFFER : QP_MESSAGE_PATH_ANSWER);
+    send_description (entry,
+        qp_path_entry_is_ours (entry) ? QP_MESSAGE_PATH_OFFER
+                                      : QP_MESSAGE_PATH_ANSWER);
     repeat_candidates (entry);
   }
 }
-

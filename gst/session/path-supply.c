@@ -1,19 +1,33 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which paths a call should have: one for each usable network interface, made
- * when the interface appears and dropped when it goes.  See paths.h. */
+/* Which paths a call should have, made and dropped as networks come and go:
+ *
+ *   one for each usable network interface, so that there is somewhere to go;
+ *   one through a TURN server only, where there is one, for when packets pass
+ *   nowhere else;
+ *   and none for long whose ICE password the signaling server knows: the first
+ *   path is replaced by a twin on the same interface.
+ *
+ * See paths.h. */
 #include "session/paths-private.h"
-
-#include <string.h>
 
 #include "session/session-private.h"
 
 #define GST_CAT_DEFAULT qp_session_debug
 
-/* An interface whose path did not come up is tried again after this. */
-#define RETRY_US (2 * G_USEC_PER_SEC)
 /* A path that is not connected by then makes room. */
 #define ATTEMPT_US (12 * G_USEC_PER_SEC)
+/* The first path stays so long after the connection has left it: what was sent
+ * on it still comes in. */
+#define FIRST_GRACE_US (5 * G_USEC_PER_SEC)
+/* The relayed standby is made when the call has settled, by the controlling side
+ * first, so that both sides do not make one each. */
+#define RELAY_CONTROLLING_US (1 * G_USEC_PER_SEC)
+#define RELAY_CONTROLLED_US (4 * G_USEC_PER_SEC)
+/* Its name in the memory of interfaces, which no interface can have. */
+#define RELAY_NAME "(relay)"
 #define UPKEEP_MS 1000
+
+/* --- Where paths lead through ----------------------------------------------- */
 
 static QpInterface *
 find_interface_of (GPtrArray *interfaces, const char *address)
@@ -46,7 +60,8 @@ find_interface (GPtrArray *interfaces, const char *name)
 }
 
 gboolean
-qp_path_entry_locate (const QpPathEntry *entry, GPtrArray *interfaces, QpInterface **found)
+qp_path_entry_locate (const QpPathEntry *entry, GPtrArray *interfaces,
+    QpInterface **found)
 {
   QpPathInfo info;
 
@@ -61,50 +76,63 @@ qp_path_entry_locate (const QpPathEntry *entry, GPtrArray *interfaces, QpInterfa
   return TRUE;
 }
 
-/* Finds the paths whose network has gone away. */
+/* --- What is gone ----------------------------------------------------------- */
+
+static void
+remember_loss (const QpPathEntry *entry, gint64 now)
+{
+  if (entry->interface && entry->usable_us > 0)
+    qp_interface_memory_lost (entry->paths->memory, entry->interface, now);
+}
+
+/* Finds the paths whose network has gone away, or returned. */
 static void
 find_losses (QpPaths *paths, GPtrArray *interfaces)
 {
+  gint64 now = g_get_monotonic_time ();
+
   for (guint i = 0; i < paths->entries->len; i++) {
     QpPathEntry *entry = g_ptr_array_index (paths->entries, i);
-    gboolean was_usable = qp_path_entry_is_usable (entry);
     QpInterface *interface;
 
     if (entry->dead || !qp_path_entry_locate (entry, interfaces, &interface))
       continue;
-    if (interface || entry->lost) {
+    if (interface) {
       /* The address is back before anything better was found. */
-      entry->lost = interface == NULL;
-      continue;
+      entry->lost = entry->peer_gave_up;
+    } else if (!entry->lost) {
+      remember_loss (entry, now);
+      qp_path_entry_lose (entry,
+          "its network interface is down or has lost its address");
     }
-    entry->lost = TRUE;
-    if (was_usable)
-      paths->callbacks.lost (entry->number,
-          "its network interface is down or has lost its address", paths->user);
-    if (entry->number != paths->active)
-      qp_path_entry_drop (entry, "its network went away");
   }
 }
 
-static gboolean
-is_covered (QpPaths *paths, GPtrArray *interfaces, QpInterface *interface)
+static void
+drop_useless (QpPaths *paths, gint64 now)
 {
   for (guint i = 0; i < paths->entries->len; i++) {
     QpPathEntry *entry = g_ptr_array_index (paths->entries, i);
-    QpInterface *found = NULL;
 
-    if (!entry->dead && !entry->lost && qp_path_entry_locate (entry, interfaces, &found) &&
-        found == interface)
-      return TRUE;
+    if (entry->dead || entry->number == paths->active)
+      continue;
+    /* A system that refused to send may have changed its mind. */
+    if (entry->refused && qp_path_check (entry->path))
+      entry->refused = FALSE;
+    if (entry->role == QP_PATH_ROLE_FIRST && paths->left_first_us > 0 &&
+        now - paths->left_first_us > FIRST_GRACE_US)
+      qp_path_entry_drop (entry, "others have taken its place");
+    else if (!qp_path_entry_is_usable (entry) &&
+        now - entry->born_us > ATTEMPT_US)
+      qp_path_entry_drop (entry, "it did not come up");
   }
-  return FALSE;
 }
 
 gboolean
-qp_paths_make_room (QpPaths *paths)
+qp_paths_make_room (QpPaths *paths, gboolean for_ours)
 {
   guint alive = 0;
-  QpPathEntry *victim = NULL;
+  QpPathEntry *idle = NULL, *foreign = NULL;
 
   for (guint i = 0; i < paths->entries->len; i++) {
     QpPathEntry *entry = g_ptr_array_index (paths->entries, i);
@@ -112,40 +140,82 @@ qp_paths_make_room (QpPaths *paths)
     if (entry->dead)
       continue;
     alive++;
-    if (!victim && entry->number != paths->active && !qp_path_entry_is_usable (entry))
-      victim = entry;
+    if (entry->number == paths->active)
+      continue;
+    if (!idle && !qp_path_entry_is_usable (entry))
+      idle = entry;
+    if (!foreign && entry->role == QP_PATH_ROLE_PEER)
+      foreign = entry;
   }
   if (alive < QP_PATHS_MAX)
     return TRUE;
-  if (victim)
-    qp_path_entry_drop (victim, "another path needs its place");
-  return victim != NULL;
+  if (!idle && for_ours)
+    idle = foreign;
+  if (idle)
+    qp_path_entry_drop (idle, "another path needs its place");
+  return idle != NULL;
+}
+
+/* --- What is missing -------------------------------------------------------- */
+
+/* Whether the path is the one that its interface should have. */
+static gboolean
+covers (const QpPathEntry *entry, GPtrArray *interfaces,
+    const QpInterface *interface)
+{
+  QpInterface *found = NULL;
+
+  if (entry->dead || entry->lost || entry->role == QP_PATH_ROLE_RELAY)
+    return FALSE;
+  /* Path 0 needs a successor; one side is enough to make it. */
+  if (entry->role == QP_PATH_ROLE_FIRST && entry->paths->config.controlling)
+    return FALSE;
+  /* Where the peer needs a relay to reach us, we may not. */
+  if (entry->role == QP_PATH_ROLE_PEER &&
+      qp_paths_is_relayed (entry->paths, entry->number))
+    return FALSE;
+  return qp_path_entry_locate (entry, interfaces, &found) && found == interface;
 }
 
 static gboolean
-was_tried_lately (QpPaths *paths, const char *name, gint64 now)
+is_covered (QpPaths *paths, GPtrArray *interfaces, const QpInterface *interface)
 {
-  gint64 *when = g_hash_table_lookup (paths->tried, name);
+  for (guint i = 0; i < paths->entries->len; i++) {
+    if (covers (g_ptr_array_index (paths->entries, i), interfaces, interface))
+      return TRUE;
+  }
+  return FALSE;
+}
 
-  return when && now - *when < RETRY_US;
+/* The same for the same addresses in any order. */
+static guint
+sum_up_addresses (const QpInterface *interface)
+{
+  guint sum = 0;
+
+  for (guint i = 0; i < interface->addresses->len; i++) {
+    g_autofree char *text =
+        g_inet_address_to_string (g_inet_socket_address_get_address (
+            g_ptr_array_index (interface->addresses, i)));
+
+    sum += g_str_hash (text);
+  }
+  return sum;
 }
 
 static void
-offer_path (QpPaths *paths, const char *interface, gint64 now)
+offer_path (QpPaths *paths, QpPathRole role, const char *interface)
 {
   QpPathEntry *entry;
 
-  if (paths->next_number > QP_MESSAGE_MAX_PATH || !qp_paths_make_room (paths))
+  if (paths->next_number > QP_MESSAGE_MAX_PATH ||
+      !qp_paths_make_room (paths, TRUE))
     return;
-  g_hash_table_insert (paths->tried, g_strdup (interface),
-      g_memdup2 (&now, sizeof now));
-  entry = qp_paths_add (paths, paths->next_number, QP_PATH_ROLE_INTERFACE,
-      interface);
+  entry = qp_paths_add (paths, paths->next_number, role, interface);
   paths->next_number += 2;
-  GST_INFO ("%s: offering path %u on %s", paths->name, entry->number,
-      interface);
-  qp_path_entry_send_description (entry, QP_MESSAGE_PATH_OFFER);
-  qp_path_gather (entry->path);
+  GST_INFO ("%s: offering path %u on %s%s", paths->name, entry->number,
+      interface, role == QP_PATH_ROLE_RELAY ? ", through a relay" : "");
+  qp_path_entry_offer (entry);
 }
 
 static void
@@ -154,37 +224,99 @@ offer_new (QpPaths *paths, GPtrArray *interfaces, gboolean even_covered)
   gint64 now = g_get_monotonic_time ();
 
   for (guint i = 0; i < interfaces->len; i++) {
-    QpInterface *interface = g_ptr_array_index (interfaces, i);
+    const QpInterface *interface = g_ptr_array_index (interfaces, i);
+    guint addresses = sum_up_addresses (interface);
     guint rank;
 
     if (interface->loopback ||
         !qp_interface_rank (paths->interfaces, interface->name, &rank) ||
         (!even_covered && is_covered (paths, interfaces, interface)) ||
-        was_tried_lately (paths, interface->name, now))
+        !qp_interface_memory_may_try (paths->memory, interface->name, addresses,
+            now))
       continue;
-    offer_path (paths, interface->name, now);
+    qp_interface_memory_tried (paths->memory, interface->name, addresses, now);
+    offer_path (paths, QP_PATH_ROLE_INTERFACE, interface->name);
   }
 }
+
+static gboolean
+has_relay (QpPaths *paths)
+{
+  for (guint i = 0; i < paths->entries->len; i++) {
+    const QpPathEntry *entry = g_ptr_array_index (paths->entries, i);
+
+    if (entry->dead || entry->lost || entry->role == QP_PATH_ROLE_FIRST)
+      continue;
+    if (entry->role == QP_PATH_ROLE_RELAY ||
+        (qp_path_entry_is_usable (entry) &&
+            qp_paths_is_relayed (entry->paths, entry->number)))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Beside the path in use, which is where our packets get out. */
+static const char *
+choose_relay_interface (QpPaths *paths, GPtrArray *interfaces)
+{
+  QpPathEntry *active = qp_paths_find (paths, paths->active);
+  QpInterface *found = NULL;
+
+  if (!active || !qp_path_entry_locate (active, interfaces, &found) || !found ||
+      found->loopback)
+    return NULL;
+  return found->name;
+}
+
+static void
+offer_relay (QpPaths *paths, GPtrArray *interfaces)
+{
+  gint64 now = g_get_monotonic_time ();
+  const char *interface;
+
+  /* With the policy "relay" every path is a relayed one. */
+  if (!paths->turn || paths->turn->len == 0 || paths->config.relay_only ||
+      now - paths->started_us < (paths->config.controlling
+                                        ? RELAY_CONTROLLING_US
+                                        : RELAY_CONTROLLED_US) ||
+      has_relay (paths))
+    return;
+  interface = choose_relay_interface (paths, interfaces);
+  if (!interface ||
+      !qp_interface_memory_may_try (paths->memory, RELAY_NAME, 0, now))
+    return;
+  qp_interface_memory_tried (paths->memory, RELAY_NAME, 0, now);
+  offer_path (paths, QP_PATH_ROLE_RELAY, interface);
+}
+
+void
+qp_paths_note_usable (QpPathEntry *entry)
+{
+  if (entry->role == QP_PATH_ROLE_RELAY)
+    qp_interface_memory_worked (entry->paths->memory, RELAY_NAME);
+  else if (entry->interface)
+    qp_interface_memory_worked (entry->paths->memory, entry->interface);
+}
+
+/* --- When -------------------------------------------------------------------- */
 
 void
 qp_paths_update (QpPaths *paths)
 {
-  g_autoptr (GPtrArray) interfaces = NULL;
-
   if (!paths->started)
     return;
-  interfaces = qp_interfaces_list ();
-  find_losses (paths, interfaces);
-  offer_new (paths, interfaces, FALSE);
+  g_ptr_array_unref (paths->present);
+  paths->present = qp_interfaces_list ();
+  find_losses (paths, paths->present);
+  offer_new (paths, paths->present, FALSE);
+  offer_relay (paths, paths->present);
 }
 
 void
 qp_paths_renew (QpPaths *paths)
 {
-  g_autoptr (GPtrArray) interfaces = qp_interfaces_list ();
-
   if (paths->started)
-    offer_new (paths, interfaces, TRUE);
+    offer_new (paths, paths->present, TRUE);
 }
 
 static gboolean
@@ -193,13 +325,8 @@ on_upkeep (gpointer data)
   QpPaths *paths = data;
   gint64 now = g_get_monotonic_time ();
 
-  for (guint i = 0; i < paths->entries->len; i++) {
-    QpPathEntry *entry = g_ptr_array_index (paths->entries, i);
-
-    if (entry->number != paths->active && !qp_path_entry_is_usable (entry) &&
-        now - entry->born_us > ATTEMPT_US)
-      qp_path_entry_drop (entry, "it did not come up");
-  }
+  drop_useless (paths, now);
+  qp_interface_memory_forget (paths->memory, now);
   qp_paths_update (paths);
   return G_SOURCE_CONTINUE;
 }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "path/interfaces.h"
+#include "session/interface-memory.h"
 #include "session/paths.h"
 
 G_BEGIN_DECLS
@@ -19,8 +20,8 @@ G_BEGIN_DECLS
 typedef enum {
   QP_PATH_ROLE_FIRST,     /* path 0: its ICE password went through signaling */
   QP_PATH_ROLE_INTERFACE, /* ours, bound to one of our network interfaces */
-  QP_PATH_ROLE_RELAY,     /* ours, through a TURN server only: the last resort */
-  QP_PATH_ROLE_PEER,      /* offered by the peer, for reasons of its own */
+  QP_PATH_ROLE_RELAY, /* ours, through a TURN server only: the last resort */
+  QP_PATH_ROLE_PEER,  /* offered by the peer, for reasons of its own */
 } QpPathRole;
 
 typedef struct {
@@ -29,13 +30,16 @@ typedef struct {
   QpPathRole role;
   QpPath *path;
   gboolean answered;
+  gboolean peer_gave_up; /* nobody waits for our word that it is gone */
   char *interface;       /* ours: restricted to it; NULL: any */
   GPtrArray *candidates; /* ours, told so far, for repeats; of char* */
   gint64 born_us, usable_us;
   gint64 doubted_until_us;
-  guint doubts;  /* since it proved itself */
-  gboolean lost; /* its network went away */
-  gboolean dead; /* to be freed from the idle */
+  guint doubts;     /* since it proved itself */
+  gboolean lost;    /* its network went away */
+  gboolean refused; /* what was sent on it last was refused by the system */
+  gboolean untold;  /* ... which is to be told from the idle */
+  gboolean dead;    /* to be freed from the idle */
 } QpPathEntry;
 
 struct _QpPaths {
@@ -49,17 +53,21 @@ struct _QpPaths {
 
   /* Of QpPathEntry*, owned; the first is path 0 while it lives. */
   GPtrArray *entries;
-  QpPath *first; /* path 0's, NULL once it is gone */
-  guint next_number;
+  QpPath *first;     /* path 0's, NULL once it is gone */
+  guint next_number; /* of ours */
+  guint peer_number; /* the highest that the peer has offered */
   guint active;
   gboolean started;
   guint8 key[QP_PATHS_KEY_SIZE];
 
-  GHashTable *tried; /* char* interface → gint64*: when it was offered last */
-  double tokens;     /* for the peer's offers */
+  gint64 started_us;
+  gint64 left_first_us; /* when the connection left path 0; 0: it is there */
+  GPtrArray *present;   /* of QpInterface*: what there was at the last update */
+  QpInterfaceMemory *memory;
+  double tokens; /* for the peer's offers */
   gint64 tokens_us;
   GSource *upkeep; /* every second once started */
-  GSource *idle;   /* frees dead entries */
+  GSource *idle;   /* frees dead entries, tells refusals */
 
   guint open; /* paths being closed */
   gboolean freed;
@@ -72,15 +80,20 @@ QpPathEntry *qp_paths_find (QpPaths *paths, guint number);
 gboolean qp_path_entry_is_usable (const QpPathEntry *entry);
 QpPathEntry *qp_paths_add (QpPaths *paths, guint number, QpPathRole role,
     const char *interface);
+gboolean qp_path_entry_is_ours (const QpPathEntry *entry);
 /* Ends a path, from within any callback. */
 void qp_path_entry_drop (QpPathEntry *entry, const char *why);
+/* The network under it is gone, on whichever side. The path in use stays until
+ * there is another; it may return. */
+void qp_path_entry_lose (QpPathEntry *entry, const char *why);
 
 /* path-offers.c */
 /* Offers of the peer that are followed at once; then one in half a second. */
 #define QP_PATHS_OFFER_BURST 16
 char *qp_paths_make_password (QpPaths *paths, guint number,
     gboolean controlling);
-void qp_path_entry_send_description (QpPathEntry *entry, QpMessageType type);
+void qp_path_entry_offer (QpPathEntry *entry);
+void qp_path_entry_send_gone (QpPathEntry *entry);
 void qp_path_entry_send_candidate (QpPathEntry *entry, const char *candidate);
 
 /* path-supply.c */
@@ -88,9 +101,11 @@ void qp_path_entry_send_candidate (QpPathEntry *entry, const char *candidate);
  * FALSE if that cannot be told (a relayed pair of an unrestricted path). */
 gboolean qp_path_entry_locate (const QpPathEntry *entry, GPtrArray *interfaces,
     QpInterface **found);
-/* The oldest that is neither in use nor usable gives its place. FALSE: all are
- * needed. */
-gboolean qp_paths_make_room (QpPaths *paths);
+/* The oldest that is neither in use nor usable gives its place; for one of ours,
+ * the oldest of the peer's does if need be. FALSE: all are needed. */
+gboolean qp_paths_make_room (QpPaths *paths, gboolean for_ours);
+/* A path came up. */
+void qp_paths_note_usable (QpPathEntry *entry);
 void qp_paths_start_supply (QpPaths *paths);
 void qp_paths_stop_supply (QpPaths *paths);
 

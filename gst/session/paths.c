@@ -23,11 +23,18 @@ qp_paths_find (QpPaths *paths, guint number)
 }
 
 gboolean
+qp_path_entry_is_ours (const QpPathEntry *entry)
+{
+  return entry->role == QP_PATH_ROLE_INTERFACE ||
+      entry->role == QP_PATH_ROLE_RELAY;
+}
+
+gboolean
 qp_path_entry_is_usable (const QpPathEntry *entry)
 {
   QpPathInfo info;
 
-  if (entry->dead || entry->lost)
+  if (entry->dead || entry->lost || entry->refused)
     return FALSE;
   qp_path_get_info (entry->path, &info);
   return info.state == QP_PATH_CONNECTED;
@@ -74,13 +81,30 @@ on_idle (gpointer data)
 
   qp_clear_source (&paths->idle);
   for (guint i = paths->entries->len; i > 0; i--) {
-    if (((QpPathEntry *) g_ptr_array_index (paths->entries, i - 1))->dead)
+    QpPathEntry *entry = g_ptr_array_index (paths->entries, i - 1);
+
+    if (entry->dead) {
       g_ptr_array_remove_index (paths->entries, i - 1);
+    } else if (entry->untold) {
+      entry->untold = FALSE;
+      paths->callbacks.lost (entry->number, "the system refuses to send there",
+          paths->user);
+    }
   }
   return G_SOURCE_REMOVE;
 }
 
-/* Ends a path, from within any callback. */
+static void
+wake_idle (QpPaths *paths)
+{
+  if (paths->idle)
+    return;
+  paths->idle = g_idle_source_new ();
+  g_source_set_priority (paths->idle, G_PRIORITY_DEFAULT);
+  g_source_set_callback (paths->idle, on_idle, paths, NULL);
+  g_source_attach (paths->idle, paths->context);
+}
+
 void
 qp_path_entry_drop (QpPathEntry *entry, const char *why)
 {
@@ -89,13 +113,25 @@ qp_path_entry_drop (QpPathEntry *entry, const char *why)
   if (entry->dead)
     return;
   GST_INFO ("%s: path %u is dropped: %s", paths->name, entry->number, why);
+  if (!entry->peer_gave_up)
+    qp_path_entry_send_gone (entry);
   entry->dead = TRUE;
-  if (paths->idle)
+  wake_idle (paths);
+}
+
+void
+qp_path_entry_lose (QpPathEntry *entry, const char *why)
+{
+  QpPaths *paths = entry->paths;
+  gboolean was_usable = qp_path_entry_is_usable (entry);
+
+  if (entry->dead || entry->lost)
     return;
-  paths->idle = g_idle_source_new ();
-  g_source_set_priority (paths->idle, G_PRIORITY_DEFAULT);
-  g_source_set_callback (paths->idle, on_idle, paths, NULL);
-  g_source_attach (paths->idle, paths->context);
+  entry->lost = TRUE;
+  if (was_usable)
+    paths->callbacks.lost (entry->number, why, paths->user);
+  if (entry->number != paths->active)
+    qp_path_entry_drop (entry, why);
 }
 
 /* --- From the paths --------------------------------------------------------- */
@@ -120,8 +156,10 @@ on_state_changed (QpPath *path, QpPathState state, const char *cause,
 
   if (entry->dead)
     return;
-  if (state == QP_PATH_CONNECTED && entry->usable_us == 0)
+  if (state == QP_PATH_CONNECTED && entry->usable_us == 0) {
     entry->usable_us = g_get_monotonic_time ();
+    qp_paths_note_usable (entry);
+  }
   paths->callbacks.state_changed (entry->number, state, cause, paths->user);
   /* The first connection's failure is the call's to judge. */
   if (state == QP_PATH_FAILED && paths->started)
@@ -147,9 +185,19 @@ on_received_all (QpPath *path, gpointer user)
     entry->paths->callbacks.received_all (entry->paths->user);
 }
 
+static void
+on_pair_changed (QpPath *path, gpointer user)
+{
+  QpPathEntry *entry = user;
+
+  if (!entry->dead)
+    entry->paths->callbacks.pair_changed (entry->number, entry->paths->user);
+}
+
 static const QpPathCallbacks path_callbacks = {
   .local_candidate = on_local_candidate,
   .state_changed = on_state_changed,
+  .pair_changed = on_pair_changed,
   .received = on_received,
   .received_all = on_received_all,
 };
@@ -168,6 +216,7 @@ qp_paths_add (QpPaths *paths, guint number, QpPathRole role,
         paths->config.controlling);
   config.password = password;
   config.interface = interface;
+  config.relay_only |= role == QP_PATH_ROLE_RELAY;
   entry->paths = paths;
   entry->number = number;
   entry->role = role;
@@ -195,6 +244,8 @@ qp_paths_set_active (QpPaths *paths, guint number)
   QpPathEntry *former = qp_paths_find (paths, paths->active);
 
   paths->active = number;
+  if (former && former->role == QP_PATH_ROLE_FIRST)
+    paths->left_first_us = g_get_monotonic_time ();
   if (former && former->lost && former->number != number)
     qp_path_entry_drop (former, "its network went away");
 }
@@ -210,6 +261,23 @@ on_writable (QpPath *path, gpointer user)
     entry->paths->callbacks.writable (entry->paths->user);
 }
 
+/* A route that is gone, an address, a firewall's rule: the system says so at
+ * once. Not told from here, where QUIC is at work. */
+static void
+note_refusal (QpPathEntry *entry, gboolean refused)
+{
+  QpPathInfo info;
+
+  if (entry->refused == refused)
+    return;
+  qp_path_get_info (entry->path, &info);
+  if (refused && info.state != QP_PATH_CONNECTED)
+    return;
+  entry->refused = entry->untold = refused;
+  if (refused)
+    wake_idle (entry->paths);
+}
+
 QpPathSendResult
 qp_paths_send (QpPaths *paths, guint number, const guint8 *data, gsize size,
     gsize segment, gsize *sent)
@@ -220,6 +288,7 @@ qp_paths_send (QpPaths *paths, guint number, const guint8 *data, gsize size,
   if (!entry || entry->lost)
     return QP_PATH_SEND_ERROR;
   result = qp_path_send (entry->path, data, size, segment, sent);
+  note_refusal (entry, result == QP_PATH_SEND_ERROR);
   if (result == QP_PATH_SEND_AGAIN)
     qp_path_notify_writable (entry->path, on_writable);
   return result;
@@ -266,8 +335,8 @@ qp_paths_new (GMainContext *context, const QpPathConfig *config,
   paths->callbacks = *callbacks;
   paths->user = user;
   paths->entries = g_ptr_array_new_with_free_func (entry_free);
-  paths->tried = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
-      g_free);
+  paths->present = g_ptr_array_new ();
+  paths->memory = qp_interface_memory_new ();
   paths->next_number = config->controlling ? 2 : 1;
   paths->tokens = QP_PATHS_OFFER_BURST;
   paths->tokens_us = g_get_monotonic_time ();
@@ -283,7 +352,8 @@ qp_paths_free (QpPaths *paths, void (*closed) (gpointer), gpointer user)
   paths->closed = closed;
   paths->closed_user = user;
   g_ptr_array_unref (paths->entries);
-  g_hash_table_unref (paths->tried);
+  qp_interface_memory_free (paths->memory);
+  g_ptr_array_unref (paths->present);
   g_clear_pointer (&paths->turn, g_ptr_array_unref);
   g_free (paths->stun_host);
   g_free (paths->interfaces);
@@ -304,6 +374,7 @@ qp_paths_start (QpPaths *paths, const guint8 *key)
 {
   memcpy (paths->key, key, sizeof paths->key);
   paths->started = TRUE;
+  paths->started_us = g_get_monotonic_time ();
   qp_paths_start_supply (paths);
 }
 

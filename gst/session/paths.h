@@ -36,6 +36,8 @@ typedef struct {
    * after this. */
   void (*state_changed) (guint number, QpPathState state, const char *cause,
       gpointer user);
+  /* Another pair carries a usable path: proof that it works. */
+  void (*pair_changed) (guint number, gpointer user);
   void (*writable) (gpointer user);
   /* The network under a usable path went away. */
   void (*lost) (guint number, const char *why, gpointer user);
@@ -83,9 +85,14 @@ QpPathSendResult qp_paths_send (QpPaths *paths, guint number,
 
 /* The best usable path other than `except` (-1: any); -1: none. */
 int qp_paths_get_best (QpPaths *paths, int except);
+/* Of the usable paths other than `except` the one that follows `after`, in a ring
+ * in no order of merit; -1: none. */
+int qp_paths_get_next (QpPaths *paths, int after, int except);
 /* A usable path that is preferred to the one in use, -1: none. */
 int qp_paths_get_preferred (QpPaths *paths);
 gboolean qp_paths_is_usable (QpPaths *paths, guint number);
+/* Through a TURN server, on either side. */
+gboolean qp_paths_is_relayed (QpPaths *paths, guint number);
 
 /* FALSE if there is no such path. */
 gboolean qp_paths_get_info (QpPaths *paths, guint number, QpPathInfo *info);

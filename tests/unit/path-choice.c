@@ -24,21 +24,39 @@ test_choose (void)
   g_assert_cmpuint (qp_path_choose (merits + 5, 1)->number, ==, 5);
 }
 
+/* A direct path to the same place is worth less than a relayed one elsewhere. */
+static void
+test_shared (void)
+{
+  const QpPathMerit merits[] = {
+    { .number = 0, .usable = TRUE, .shared = 2 },
+    { .number = 1, .usable = TRUE, .shared = 1 },
+    { .number = 2, .usable = TRUE, .shared = 0, .relayed = TRUE, .rank = 2 },
+    { .number = 3, .usable = TRUE, .shared = 0, .doubted = TRUE },
+  };
+
+  g_assert_cmpuint (qp_path_choose (merits, 1)->number, ==, 0);
+  g_assert_cmpuint (qp_path_choose (merits, 2)->number, ==, 1);
+  g_assert_cmpuint (qp_path_choose (merits, 4)->number, ==, 2);
+}
+
 static void
 test_preferred (void)
 {
   const QpPathMerit mobile = { .number = 1, .usable = TRUE, .rank = 2 };
   const QpPathMerit wlan = { .number = 2, .usable = TRUE, .rank = 1 };
   const QpPathMerit relay = { .number = 3, .usable = TRUE, .relayed = TRUE };
-  QpPathMerit doubted = wlan;
+  QpPathMerit doubted = wlan, on_trial = wlan;
 
   doubted.doubted = TRUE;
+  on_trial.on_trial = TRUE;
   g_assert_true (qp_path_is_preferred (&wlan, &mobile));
   g_assert_false (qp_path_is_preferred (&mobile, &wlan));
   g_assert_false (qp_path_is_preferred (&wlan, &wlan));
   g_assert_false (qp_path_is_preferred (&relay, &mobile));
   g_assert_true (qp_path_is_preferred (&mobile, &relay));
   g_assert_false (qp_path_is_preferred (&doubted, &mobile));
+  g_assert_false (qp_path_is_preferred (&on_trial, &mobile));
 }
 
 static void
@@ -79,6 +97,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/path-choice/choose", test_choose);
+  g_test_add_func ("/path-choice/shared", test_shared);
   g_test_add_func ("/path-choice/preferred", test_preferred);
   g_test_add_func ("/path-choice/interfaces", test_interfaces);
   return g_test_run ();

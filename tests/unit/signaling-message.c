@@ -38,7 +38,7 @@ static const char *const good[] = {
   "\"}",
   "{\"type\":\"error\",\"code\":\"internal\",\"message\":\"\"}",
   "{\"type\":\"offer\",\"to\":\"" ID "\",\"call\":\"" CALL
-  "\",\"fingerprint\":\"" FINGERPRINT "\"," ICE ",\"path\":65535}",
+  "\",\"fingerprint\":\"" FINGERPRINT "\"," ICE ",\"path\":2147483647}",
   "{\"type\":\"answer\",\"from\":\"" ID "\",\"call\":\"" CALL
   "\",\"fingerprint\":\"" FINGERPRINT "\"," ICE
   ",\"sdp\":\"v=0\\r\\n\",\"path\":0}",
@@ -53,6 +53,10 @@ static const char *const good[] = {
   "\",\"ufrag\":\"abcd\",\"mac\":\"" ID "\",\"path\":7}",
   "{\"type\":\"path-answer\",\"call\":\"" CALL
   "\",\"ufrag\":\"abcd\",\"mac\":\"" ID "\",\"path\":7}",
+  "{\"type\":\"candidate\",\"call\":\"" CALL
+  "\",\"candidate\":\"\",\"mac\":\"" ID "\",\"path\":7}",
+  "{\"type\":\"path-gone\",\"call\":\"" CALL "\",\"mac\":\"" ID
+  "\",\"path\":7}",
 };
 
 static void
@@ -206,7 +210,7 @@ static const Bad bad[] = {
   { "{\"type\":\"offer\",\"path\":1}", BAD, "\"call\" is missing" },
   { "{\"type\":\"offer\",\"call\":\"xyz\",\"path\":1}", BAD,
       "\"call\" must be" },
-  { "{\"type\":\"offer\",\"call\":\"" CALL "\",\"path\":65536}", BAD,
+  { "{\"type\":\"offer\",\"call\":\"" CALL "\",\"path\":2147483648}", BAD,
       "\"path\" is out of" },
   { "{\"type\":\"offer\",\"call\":\"" CALL "\",\"path\":\"1\"}", BAD,
       "\"path\" must be an integer" },
