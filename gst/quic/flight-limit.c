@@ -108,6 +108,10 @@ void
 qp_flight_limit_update (QpFlightLimit *flight, guint64 rtt, guint64 delivered,
     guint64 in_flight, guint64 now)
 {
+  /* Acknowledged on a fresh path was something sent on the one before: of this
+   * one nothing is measured yet, and a base of 0 would make every answer late. */
+  if (rtt == 0)
+    return;
   flight->base = MIN (flight->base, rtt);
   if (rtt > flight->base + tolerated (flight))
     answer_late (flight, rtt, delivered, in_flight, now);

@@ -33,8 +33,8 @@ typedef struct {
 /* Begins anew, for a path that nothing is known of. */
 void qp_flight_limit_reset (QpFlightLimit *flight);
 
-/* An acknowledgement came: `rtt` is the round trip it shows, `delivered` all
- * bytes acknowledged so far, `in_flight` those that are not. */
+/* An acknowledgement came: `rtt` is the round trip it shows (0: none, it was for
+ * what went another way), `delivered` all bytes acknowledged so far, `in_flight` those that are not. */
 void qp_flight_limit_update (QpFlightLimit *flight, guint64 rtt,
     guint64 delivered, guint64 in_flight, guint64 now);
 

@@ -201,6 +201,20 @@ test_pause (Fixture *f, gconstpointer data)
   g_assert_cmpuint (f->flight.limit, ==, G_MAXUINT64);
 }
 
+/* After a move what was sent on the former path is acknowledged first, when no
+ * round trip of the new one is known. */
+static void
+test_moved (Fixture *f, gconstpointer data)
+{
+  f->round_trip = 60 * MS;
+  run (f, 1000);
+  qp_flight_limit_reset (&f->flight);
+  qp_flight_limit_update (&f->flight, 0, f->delivered, f->in_flight, f->now);
+  run (f, 3000);
+  g_assert_cmpuint (f->flight.base, >=, 60 * MS);
+  g_assert_cmpuint (f->flight.limit, ==, G_MAXUINT64);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -215,5 +229,6 @@ main (int argc, char **argv)
   ADD ("longer", test_longer);
   ADD ("others", test_others);
   ADD ("pause", test_pause);
+  ADD ("moved", test_moved);
   return g_test_run ();
 }
