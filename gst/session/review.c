@@ -96,21 +96,44 @@ select_producer (QpSession *session, gint64 now)
   }
 }
 
+static guint
+count_half_open (QpSession *session)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < session->peers->len; i++)
+    n += qp_peer_count_half_open (g_ptr_array_index (session->peers, i));
+  return n;
+}
+
+/* Those who never failed first, and no more calls at a time than may be set up:
+ * a crowd that does not answer must not keep us from those who do. The end of a
+ * call brings the next review. */
+static void
+want_all (QpSession *session)
+{
+  for (guint failed = 0; failed < 2; failed++) {
+    for (guint i = 0; i < session->peers->len; i++) {
+      QpPeer *peer = g_ptr_array_index (session->peers, i);
+
+      if (qp_peer_is_present (peer) && qp_peer_is_producer (peer) &&
+          (qp_peer_get_failures (peer) > 0) == failed &&
+          (qp_peer_get_call (peer) ||
+              count_half_open (session) < QP_SESSION_MAX_HALF_OPEN))
+        qp_peer_want (peer);
+    }
+  }
+}
+
 static void
 want_peers (QpSession *session)
 {
   if (!qp_session_get_consumer (session) || session->state == QP_SESSION_FAILED)
     return;
-  if (!wants_all (session)) {
+  if (wants_all (session))
+    want_all (session);
+  else
     select_producer (session, g_get_monotonic_time ());
-    return;
-  }
-  for (guint i = 0; i < session->peers->len; i++) {
-    QpPeer *peer = g_ptr_array_index (session->peers, i);
-
-    if (qp_peer_is_present (peer) && qp_peer_is_producer (peer))
-      qp_peer_want (peer);
-  }
 }
 
 /* --- Timeouts ------------------------------------------------------------- */

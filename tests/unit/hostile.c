@@ -66,7 +66,8 @@ hostile_server_new (void)
 {
   const QpSignalingServerConfig config = {
     .address = "127.0.0.1",
-    .hub = { .messages_per_second = 100000,
+    .hub = { .max_peers = 200,
+        .messages_per_second = 100000,
         .message_burst = 100000,
         .max_seats_per_address = 200,
         .joins_per_second = 1000 },
@@ -94,8 +95,8 @@ hostile_heap_size (void)
 #endif
 }
 
-static guint
-count_fds (void)
+guint
+hostile_count_fds (void)
 {
   g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
   guint n = 0;
@@ -226,7 +227,7 @@ victims_mark (Victims *victims)
   victims->camera_cpu = cpu_time (&victims->camera);
   victims->viewer_cpu = cpu_time (&victims->viewer);
   victims->heap = victims->peak_heap = hostile_heap_size ();
-  victims->fds = victims->peak_fds = count_fds ();
+  victims->fds = victims->peak_fds = hostile_count_fds ();
   count_told (victims, &victims->warnings, &victims->messages);
 }
 
@@ -234,7 +235,7 @@ void
 victims_watch (Victims *victims)
 {
   victims->peak_heap = MAX (victims->peak_heap, hostile_heap_size ());
-  victims->peak_fds = MAX (victims->peak_fds, count_fds ());
+  victims->peak_fds = MAX (victims->peak_fds, hostile_count_fds ());
 }
 
 static int
@@ -310,7 +311,7 @@ victims_survived (Victims *victims, const Cost *cost)
   check_packets (victims);
   check_cost (victims, cost);
   /* But for a few that libraries make when first needed. */
-  RUN_UNTIL (viewer, count_fds () <= victims->fds + SPARE_FDS);
+  RUN_UNTIL (viewer, hostile_count_fds () <= victims->fds + SPARE_FDS);
 
   g_assert_null (camera->failure);
   g_assert_null (viewer->failure);

@@ -66,6 +66,8 @@ typedef struct {
 
 /* What is allocated, in bytes. */
 gsize hostile_heap_size (void);
+/* Descriptors that are open. */
+guint hostile_count_fds (void);
 
 /* What the attack may cost at most; 0: what two lines of a log cost. */
 typedef struct {

@@ -197,6 +197,53 @@ test_crowd (void)
   qp_signaling_server_free (server);
 }
 
+/* A crowd of producers who never answer: who wants all calls a share of them at
+ * a time, and finds the one that is real, though it came last. */
+static void
+test_mute_producers (void)
+{
+  QpSignalingServer *server = hostile_server_new ();
+  guint port = qp_signaling_server_get_port (server);
+  g_autoptr (QpConfig) config = side_make_config (port, FALSE);
+  g_autoptr (GstCaps) caps = side_video_caps ("H264");
+  QpTrackConfig track_config = { .mid = "sink_0" };
+  static Member crowd[120];
+  Side camera, viewer;
+  guint fds, calls = 0;
+  QpTrack *track;
+
+  memset (crowd, 0, sizeof crowd);
+  for (guint i = 0; i < G_N_ELEMENTS (crowd); i++)
+    member_join (&crowd[i], port, NULL, TRUE);
+  config->producer = g_strdup ("all");
+  fds = hostile_count_fds ();
+  side_init (&viewer);
+  side_join (&viewer, config, FALSE);
+  run_for (3000);
+  for (guint i = 0; i < G_N_ELEMENTS (crowd); i++)
+    calls += member_count (&crowd[i], QP_MESSAGE_OFFER) > 0;
+  g_test_message ("%u of %u called, %u descriptors", calls,
+      (guint) G_N_ELEMENTS (crowd), hostile_count_fds () - fds);
+  g_assert_cmpuint (calls, >, 0);
+  g_assert_cmpuint (calls, <=, 64);
+  g_assert_cmpuint (hostile_count_fds () - fds, <=, 64 * 6 + 32);
+
+  side_init (&camera);
+  side_join (&camera, config, TRUE);
+  track = qp_session_add_track (camera.member, &track_config, NULL);
+  qp_track_set_caps (track, caps);
+  /* After those of the crowd have been given up, in 12 s. */
+  RUN_UNTIL (&viewer, viewer.added == 1);
+
+  qp_session_leave (viewer.member);
+  qp_session_leave (camera.member);
+  side_clear (&viewer);
+  side_clear (&camera);
+  for (guint i = 0; i < G_N_ELEMENTS (crowd); i++)
+    member_leave (&crowd[i]);
+  qp_signaling_server_free (server);
+}
+
 static void
 send_stray (Member *member, const char *to)
 {
@@ -401,6 +448,7 @@ main (int argc, char **argv)
   g_test_add_func ("/hostile-members/offers", test_offers);
   g_test_add_func ("/hostile-members/offers-to-viewer", test_offers_to_viewer);
   g_test_add_func ("/hostile-members/crowd", test_crowd);
+  g_test_add_func ("/hostile-members/mute-producers", test_mute_producers);
   g_test_add_func ("/hostile-members/strays", test_strays);
   g_test_add_func ("/hostile-members/early-media", test_early_media);
   g_test_add_func ("/hostile-members/own-server", test_own_server);
