@@ -268,14 +268,18 @@ qp_sender_stream_closed (QpSender *sender, gint64 stream)
 void
 qp_sender_streams_available (QpSender *sender)
 {
-  GHashTableIter iter;
-  gpointer value;
+  /* There may be too few for all. */
+  for (QpPriority priority = 0; priority < QP_N_PRIORITIES; priority++) {
+    GHashTableIter iter;
+    gpointer value;
 
-  g_hash_table_iter_init (&iter, sender->flows);
-  while (g_hash_table_iter_next (&iter, NULL, &value)) {
-    QpOutFlow *flow = value;
+    g_hash_table_iter_init (&iter, sender->flows);
+    while (g_hash_table_iter_next (&iter, NULL, &value)) {
+      QpOutFlow *flow = value;
 
-    flow->ops->streams_available (flow);
+      if (flow->priority == priority)
+        flow->ops->streams_available (flow);
+    }
   }
 }
 
