@@ -13,7 +13,7 @@ the scheduler (/proc/PID/task/*/schedstat), in milliseconds per second of media:
 of the whole process, and of its transport thread alone. A participant is one
 process that sends the file and gets everybody else's.
 
-The goal: at most linear. The last viewer costs no more than the first did.
+The goal: at most linear. The last viewers cost no more than those before them.
 """
 
 import argparse
@@ -139,11 +139,14 @@ def median(rounds):
 
 
 def is_linear(costs):
-  """costs: {number of others: ms per second}. The cost of each further one
-  between two numbers is no more than that of the first ones was."""
-  numbers = sorted(costs)
-  slopes = [(costs[b] - costs[a]) / (b - a) for a, b in zip(numbers, numbers[1:])]
-  return len(slopes) < 2 or slopes[-1] <= slopes[0] * (1 + LATE)
+  """costs: {number of others: ms per second}. Each of those that the last step
+  added costs no more than each of those before it, the first one aside."""
+  numbers = sorted(number for number in costs if number > 0)
+  if len(numbers) < 3:
+    return True
+  first, former, last = numbers[0], numbers[-2], numbers[-1]
+  before = (costs[former] - costs[first]) / (former - first)
+  return (costs[last] - costs[former]) / (last - former) <= before * (1 + LATE)
 
 
 def verdict(what, costs):
