@@ -51,6 +51,7 @@
 #include <stdio.h>
 
 #include "elements/gstquicp2pcommon.h"
+#include "elements/gstquicp2pratecontrol.h"
 #include "elements/gstquicp2prtpbin.h"
 #include "elements/gstquicp2psinkpad.h"
 
@@ -63,6 +64,7 @@ enum {
   PROP_MAPPING = GST_QUICP2P_PROP_OWN,
   PROP_FRAME_DEADLINE,
   PROP_RUN_SIGNALING_SERVER,
+  PROP_RATE_CONTROL, /* the first of GstQuicP2PRateControl's */
 };
 
 struct _GstQuicP2PSink {
@@ -70,6 +72,7 @@ struct _GstQuicP2PSink {
 
   GstQuicP2PCommon common;
   GstElement *rtpbin; /* constant */
+  GstQuicP2PRateControl rate_control;
 
   GMutex setup_lock;  /* held while pads or the membership come or go */
   guint next_pad;     /* number for a pad without a wish; with setup_lock */
@@ -134,6 +137,13 @@ on_track_keyframe (QpTrack *track, gpointer user)
     gst_quicp2p_sink_pad_request_keyframe (pad);
 }
 
+static void
+on_rates (const QpPeerRate *rates, guint n, gpointer user)
+{
+  gst_quicp2p_rate_control_update (&GST_QUICP2P_SINK (user)->rate_control,
+      rates, n);
+}
+
 static const QpSessionCallbacks callbacks = {
   .message = gst_quicp2p_on_message,
   .warning = gst_quicp2p_on_warning,
@@ -143,6 +153,7 @@ static const QpSessionCallbacks callbacks = {
   .accept_peer = gst_quicp2p_on_accept_peer,
   .track_rtcp = on_track_rtcp,
   .track_keyframe = on_track_keyframe,
+  .rates = on_rates,
 };
 
 /* --- Request pads --------------------------------------------------------- */
@@ -327,6 +338,7 @@ join (GstQuicP2PSink *self)
   g_autoptr (GError) error = NULL;
 
   g_mutex_lock (&self->setup_lock);
+  gst_quicp2p_rate_control_start (&self->rate_control);
   if (gst_quicp2p_common_join (&self->common, GST_ELEMENT_CAST (self),
           &callbacks, &error)) {
     for (GList *walk = self->pads; walk; walk = walk->next)
@@ -347,6 +359,7 @@ leave (GstQuicP2PSink *self)
     gst_quicp2p_sink_pad_steal_track (walk->data);
   gst_quicp2p_common_leave (&self->common);
   g_mutex_unlock (&self->setup_lock);
+  gst_quicp2p_rate_control_stop (&self->rate_control);
 }
 
 static GstStateChangeReturn
@@ -394,7 +407,10 @@ set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
       g_mutex_unlock (&self->common.lock);
       break;
     default:
-      gst_quicp2p_common_set_property (&self->common, object, id, value, pspec);
+      if (!gst_quicp2p_rate_control_set_property (&self->rate_control,
+              id - PROP_RATE_CONTROL, value))
+        gst_quicp2p_common_set_property (&self->common, object, id, value,
+            pspec);
       break;
   }
 }
@@ -421,7 +437,10 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
       g_mutex_unlock (&self->common.lock);
       break;
     default:
-      gst_quicp2p_common_get_property (&self->common, object, id, value, pspec);
+      if (!gst_quicp2p_rate_control_get_property (&self->rate_control,
+              id - PROP_RATE_CONTROL, value))
+        gst_quicp2p_common_get_property (&self->common, object, id, value,
+            pspec);
       break;
   }
 }
@@ -443,6 +462,7 @@ finalize (GObject *object)
 {
   GstQuicP2PSink *self = GST_QUICP2P_SINK (object);
 
+  gst_quicp2p_rate_control_clear (&self->rate_control);
   gst_quicp2p_common_clear (&self->common);
   g_mutex_clear (&self->setup_lock);
   g_mutex_clear (&self->lock);
@@ -493,6 +513,51 @@ install_properties (GObjectClass *object_class)
       g_param_spec_boolean ("run-signaling-server", "Run signaling server",
           "Run the signaling server at the uri's port in this process", FALSE,
           GST_QUICP2P_PARAM_FLAGS));
+  /**
+   * GstQuicP2PSink:estimated-bitrate:
+   *
+   * What the path to a viewer carries, as QUIC's acknowledgements show it; of
+   * several viewers to the one that #quicp2psink:adapt follows.  After a move to
+   * another path it starts from half.  Each change by some percent, at most five
+   * a second, is notified and posted as an element message "estimated-bitrate"
+   * with the field `bitrate` (guint64, bit/s).
+   *
+   * Since: 0.1
+   */
+  /**
+   * GstQuicP2PSink:min-bitrate:
+   *
+   * Where a path carries less than this and the sound, frames are given up.
+   *
+   * Since: 0.1
+   */
+  /**
+   * GstQuicP2PSink:max-bitrate:
+   *
+   * Without it an encoder is never set to more than it was set to by itself.
+   *
+   * Since: 0.1
+   */
+  /**
+   * GstQuicP2PSink:adapt:
+   *
+   * Encoders make what the path to a viewer carries, so that frames come in time.
+   * With several viewers `slowest` gives all of them every frame, `median` at
+   * least half of them: whose path carries far less loses frames of its own, and
+   * does not spoil the picture for all.
+   *
+   * Since: 0.1
+   */
+  /**
+   * GstQuicP2PSink:encoder:
+   *
+   * For an encoder that is not known, or one of several.  It needs a property
+   * "target-bitrate" or "bitrate" that it follows while it runs.
+   *
+   * Since: 0.1
+   */
+  gst_quicp2p_rate_control_install_properties (object_class,
+      PROP_RATE_CONTROL);
 }
 
 /* Documented here, because the tools look for it beside the element. */
@@ -584,6 +649,7 @@ gst_quicp2p_sink_init (GstQuicP2PSink *self)
   g_mutex_init (&self->setup_lock);
   g_mutex_init (&self->lock);
   gst_quicp2p_common_init (&self->common, TRUE, DEFAULT_CONNECT_TIMEOUT);
+  gst_quicp2p_rate_control_init (&self->rate_control, GST_ELEMENT_CAST (self));
   self->mapping = GST_QUICP2P_DEFAULT_MAPPING;
   self->deadline_ms = GST_QUICP2P_DEFAULT_FRAME_DEADLINE;
 

@@ -38,6 +38,10 @@ void gst_quicp2p_sink_pad_add_track (GstQuicP2PSinkPad *self, QpMember *member,
  * Returns: (transfer none): what it was, nullable. */
 QpTrack *gst_quicp2p_sink_pad_steal_track (GstQuicP2PSinkPad *self);
 
+/* bit/s of RTP, between two calls that are at least a second apart; 0: not known
+ * yet.  Any thread. */
+guint64 gst_quicp2p_sink_pad_measure_bitrate (GstQuicP2PSinkPad *self);
+
 /* The transport thread's side; these never block. */
 gboolean gst_quicp2p_sink_pad_has_track (GstQuicP2PSinkPad *self,
     QpTrack *track);

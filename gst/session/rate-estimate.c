@@ -26,13 +26,19 @@
 #define MAX_PATIENCE (240 * MS)
 /* Where nothing but our own congestion control holds data back. */
 #define OWN_PATIENCE (400 * MS)
+/* When no answer came for so long, or for so many packets of what the path
+ * carries, it stood still, or we did: that says nothing of what it carries. */
+#define PAUSE (150 * MS)
+#define PAUSE_BITS (4 * 1200 * 8)
 
 /* What is carried is measured over so much of the time that a queue stands. */
 #define MEASURE (500 * MS)
 /* …and so much less is sent. */
 #define MARGIN_PERCENT 95
-/* …but not less than so much of the former estimate while the delay is short. */
+/* …but at once no less than so much of the former estimate, while the delay is
+ * short, and at all. */
 #define LEAST_PERCENT 93
+#define LEAST_LONG_PERCENT 50
 /* What waits is to be gone in about that time. */
 #define DRAIN (500 * MS)
 
@@ -233,7 +239,7 @@ measure (QpRateEstimate *estimate, const QpRateSample *sample, guint64 delay)
 {
   gint64 now = sample->now;
   gint64 time = now - estimate->late_from;
-  guint64 rate, waiting, least = MIN_ESTIMATE;
+  guint64 rate, waiting, least;
 
   rate = time > MEASURE
       ? recent_rate (estimate, now, MEASURE)
@@ -248,12 +254,15 @@ measure (QpRateEstimate *estimate, const QpRateSample *sample, guint64 delay)
   }
   /* What others get meanwhile makes a measure of so short a time uncertain; and
    * while nothing waits here, the queue may be theirs, or none. */
-  if (!is_long (estimate, sample)) {
-    least = MAX (least, estimate->estimate * LEAST_PERCENT / 100);
+  if (is_long (estimate, sample)) {
+    least = estimate->estimate * LEAST_LONG_PERCENT / 100;
+  } else {
+    least = estimate->estimate * LEAST_PERCENT / 100;
     if (own_delay (estimate, sample) < MIN_LATE &&
         estimate->ceiling != G_MAXUINT64)
       least = MAX (least, estimate->ceiling / 2);
   }
+  least = MAX (least, MIN_ESTIMATE);
   rate = MAX (rate * MARGIN_PERCENT / 100, least);
   estimate->measured_at = now;
   estimate->estimate = MIN (estimate->ceiling, rate);
@@ -376,6 +385,18 @@ watch_loss (QpRateEstimate *estimate, const QpRateSample *sample)
   estimate->loss_delivered = estimate->delivered;
 }
 
+/* The first answer after a while. */
+static gboolean
+has_paused (const QpRateEstimate *estimate, const QpRateSample *sample)
+{
+  gint64 limit = PAUSE;
+
+  if (estimate->estimate > 0)
+    limit = MAX (limit,
+        PAUSE_BITS * SECOND / (gint64) MIN (estimate->estimate, G_MAXINT64));
+  return sample->now - estimate->updated > limit;
+}
+
 /* Nothing comes through at all. What does when it is over is not known. */
 static void
 watch_silence (QpRateEstimate *estimate, const QpRateSample *sample)
@@ -397,6 +418,7 @@ static void
 begin (QpRateEstimate *estimate, const QpRateSample *sample, guint64 delivered)
 {
   estimate->began = estimate->calm_at = estimate->loss_from = sample->now;
+  estimate->updated = sample->now;
   estimate->base_turn = sample->now;
   estimate->acked_at = sample->acked_at;
   estimate->delivered = estimate->loss_delivered = delivered;
@@ -421,7 +443,10 @@ qp_rate_estimate_update (QpRateEstimate *estimate, const QpRateSample *sample)
     watch_silence (estimate, sample);
     return;
   }
+  if (has_paused (estimate, sample))
+    estimate->late_from = 0;
   estimate->acked_at = sample->acked_at;
+  estimate->updated = sample->now;
   note_round_trip (estimate, sample);
   if (queue_delay (estimate, sample) > estimate->others / 2)
     estimate->others_at = sample->now;

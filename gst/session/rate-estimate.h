@@ -54,8 +54,8 @@ typedef struct {
   guint64 carried; /* bit/s, while one stood last; 0: none yet */
 
   gint64 began;     /* of this path; 0: no sample yet */
-  gint64 updated;   /* the last sample */
-  gint64 acked_at;  /* of the last acknowledgement seen */
+  gint64 updated;   /* when the last acknowledgement was seen */
+  gint64 acked_at;  /* …and when it came */
   gint64 calm_at;   /* …that came without delay */
   gint64 silent_at; /* when silence was last acted upon */
   guint64 delivered;

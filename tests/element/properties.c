@@ -33,6 +33,11 @@ static const Property sink_properties[] = {
   { "mapping", "stream-per-frame", RW },
   { "frame-deadline", "400", RW },
   { "run-signaling-server", "false", RW },
+  { "estimated-bitrate", "0", RO },
+  { "min-bitrate", "100000", RW },
+  { "max-bitrate", "0", RW },
+  { "adapt", "median", RW },
+  { "encoder", NULL, RW },
 };
 
 static const Property src_properties[] = {
@@ -100,8 +105,11 @@ check_properties (const char *factory, const Property *table, guint n)
         !g_str_has_suffix (all[i]->name, "-port"))
       fail_unless (strstr (blurb, "in ms (") || strstr (blurb, "in ms,"),
           "%s has no unit", all[i]->name);
+    if (g_str_has_suffix (all[i]->name, "-bitrate"))
+      fail_unless (strstr (blurb, "in bit/s"), "%s has no unit", all[i]->name);
     if (all[i]->flags & G_PARAM_WRITABLE)
-      fail_unless (all[i]->flags & GST_PARAM_MUTABLE_READY,
+      fail_unless (all[i]->flags &
+              (GST_PARAM_MUTABLE_READY | GST_PARAM_MUTABLE_PLAYING),
           "%s does not say when it may change", all[i]->name);
   }
   fail_unless_equals_int (n_own, n);

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* See gstquicp2pratecontrol.h. */
+#include "elements/gstquicp2pratecontrol.h"
+
+#include "elements/gstquicp2pencoder.h"
+#include "elements/gstquicp2psinkpad.h"
+
+GST_DEBUG_CATEGORY_EXTERN (gst_quicp2p_sink_debug);
+#define GST_CAT_DEFAULT gst_quicp2p_sink_debug
+
+#define DEFAULT_ADAPT QP_RATE_ADAPT_MEDIAN
+#define DEFAULT_MIN 100000 /* bit/s: a small picture that moves */
+/* Sound is still good speech; for less it is not worth it. */
+#define MIN_SOUND 16000 /* bit/s */
+
+/* The application is told no more often, and of no smaller changes. */
+#define PUBLISH_US ((gint64) G_USEC_PER_SEC / 5)
+#define PUBLISH_PERCENT 3
+
+/* Encoders are replaced, and set by others, at any time. */
+#define LOOK_AGAIN_US ((gint64) G_USEC_PER_SEC)
+
+/* A pad's encoder: its qdata, used with `work` held. */
+static GQuark encoder_quark;
+
+GType
+gst_quicp2p_adapt_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+    { QP_RATE_ADAPT_NONE, "Encoders are left alone", "none" },
+    { QP_RATE_ADAPT_SLOWEST, "All viewers get every frame", "slowest" },
+    { QP_RATE_ADAPT_MEDIAN, "At least half of the viewers get every frame",
+        "median" },
+    { 0, NULL, NULL },
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type,
+        g_enum_register_static ("GstQuicP2PAdapt", values));
+  return type;
+}
+
+void
+gst_quicp2p_rate_control_init (GstQuicP2PRateControl *control, GstElement *sink)
+{
+  *control = (GstQuicP2PRateControl){ .sink = sink,
+    .adapt = DEFAULT_ADAPT,
+    .min = DEFAULT_MIN };
+  g_mutex_init (&control->work);
+  g_mutex_init (&control->lock);
+}
+
+void
+gst_quicp2p_rate_control_clear (GstQuicP2PRateControl *control)
+{
+  g_free (control->encoder);
+  g_mutex_clear (&control->work);
+  g_mutex_clear (&control->lock);
+}
+
+/* --- The encoders --------------------------------------------------------- */
+
+/* One sink pad in the division. */
+typedef struct {
+  GstPad *pad;                /* owned */
+  GstQuicP2PEncoder *encoder; /* borrowed from the pad; NULL: none is known */
+} Stream;
+
+typedef struct {
+  guint64 target, min, max;
+  gboolean limited;
+  char *encoder; /* owned, nullable */
+} Settings;
+
+static void
+stream_clear (gpointer data)
+{
+  gst_object_unref (((Stream *) data)->pad);
+}
+
+static gboolean
+is_sound (GstPad *pad)
+{
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+
+  return caps &&
+      g_strcmp0 (gst_structure_get_string (gst_caps_get_structure (caps, 0),
+                     "media"),
+          "audio") == 0;
+}
+
+static GstQuicP2PEncoder *
+find_encoder (GstPad *pad, const char *name)
+{
+  GstQuicP2PEncoder *encoder = g_object_get_qdata (G_OBJECT (pad),
+      encoder_quark);
+
+  if (!encoder) {
+    encoder = gst_quicp2p_encoder_new ();
+    g_object_set_qdata_full (G_OBJECT (pad), encoder_quark, encoder,
+        (GDestroyNotify) gst_quicp2p_encoder_free);
+  }
+  return gst_quicp2p_encoder_find (encoder, pad, name) ? encoder : NULL;
+}
+
+static GArray *
+list_streams (GstElement *sink)
+{
+  GArray *streams = g_array_new (FALSE, TRUE, sizeof (Stream));
+
+  g_array_set_clear_func (streams, stream_clear);
+  GST_OBJECT_LOCK (sink);
+  for (GList *walk = sink->sinkpads; walk; walk = walk->next) {
+    Stream stream = { .pad = gst_object_ref (walk->data) };
+
+    g_array_append_val (streams, stream);
+  }
+  GST_OBJECT_UNLOCK (sink);
+  return streams;
+}
+
+static QpRateShare
+describe_stream (const Stream *stream, const Settings *settings)
+{
+  QpRateShare share = { .first = is_sound (stream->pad) };
+  guint64 own;
+
+  if (!stream->encoder) {
+    share.min = share.max = gst_quicp2p_sink_pad_measure_bitrate (
+        GST_QUICP2P_SINK_PAD (stream->pad));
+    return share;
+  }
+  own = gst_quicp2p_encoder_get_own (stream->encoder);
+  share.max = settings->max > 0 && !share.first ? settings->max : own;
+  share.min = share.first ? MIN_SOUND : settings->min;
+  if (!settings->limited)
+    share.min = MAX (share.min, own); /* there is no reason for less */
+  if (share.max > 0)
+    share.min = MIN (share.min, share.max);
+  return share;
+}
+
+/* With `work`. */
+static void
+set_encoders (GstQuicP2PRateControl *control, const Settings *settings)
+{
+  g_autoptr (GArray) streams = list_streams (control->sink);
+  g_autofree QpRateShare *shares = g_new0 (QpRateShare, streams->len);
+
+  for (guint i = 0; i < streams->len; i++) {
+    Stream *stream = &g_array_index (streams, Stream, i);
+
+    stream->encoder = find_encoder (stream->pad, settings->encoder);
+    shares[i] = describe_stream (stream, settings);
+  }
+  qp_rate_share (settings->target, shares, streams->len);
+  for (guint i = 0; i < streams->len; i++) {
+    Stream *stream = &g_array_index (streams, Stream, i);
+
+    if (stream->encoder)
+      gst_quicp2p_encoder_set (stream->encoder, shares[i].rate);
+  }
+}
+
+/* With `work`. */
+static void
+release_encoders (GstQuicP2PRateControl *control)
+{
+  g_autoptr (GArray) streams = list_streams (control->sink);
+
+  for (guint i = 0; i < streams->len; i++)
+    g_object_set_qdata (G_OBJECT (g_array_index (streams, Stream, i).pad),
+        encoder_quark, NULL);
+}
+
+/* --- Publishing ----------------------------------------------------------- */
+
+/* With `lock`. */
+static gboolean
+is_to_be_published (GstQuicP2PRateControl *control)
+{
+  guint64 more = MAX (control->estimate, control->published);
+  guint64 less = MIN (control->estimate, control->published);
+
+  return (more - less) * 100 > more * PUBLISH_PERCENT &&
+      g_get_monotonic_time () - control->published_at >= PUBLISH_US;
+}
+
+static void
+publish (GstQuicP2PRateControl *control, guint64 estimate)
+{
+  g_object_notify (G_OBJECT (control->sink), "estimated-bitrate");
+  gst_element_post_message (control->sink,
+      gst_message_new_element (GST_OBJECT_CAST (control->sink),
+          gst_structure_new ("estimated-bitrate", "bitrate", G_TYPE_UINT64,
+              estimate, NULL)));
+}
+
+/* --- The thread ----------------------------------------------------------- */
+
+/* FALSE if the encoders are to be left alone. */
+static gboolean
+take_settings (GstQuicP2PRateControl *control, Settings *settings,
+    guint64 *published)
+{
+  gboolean follow;
+
+  g_mutex_lock (&control->lock);
+  control->scheduled = FALSE;
+  *published = 0;
+  if (is_to_be_published (control)) {
+    *published = control->published = control->estimate;
+    control->published_at = g_get_monotonic_time ();
+  }
+  control->looked_at = g_get_monotonic_time ();
+  *settings = (Settings){ .target = control->target,
+    .limited = control->limited,
+    .min = control->min,
+    .max = control->max,
+    .encoder = g_strdup (control->encoder) };
+  follow = control->running && control->adapt != QP_RATE_ADAPT_NONE &&
+      control->target > 0;
+  g_mutex_unlock (&control->lock);
+  return follow;
+}
+
+static void
+work (GstElement *sink, gpointer user)
+{
+  GstQuicP2PRateControl *control = user;
+  Settings settings;
+  guint64 published;
+
+  g_mutex_lock (&control->work);
+  if (take_settings (control, &settings, &published))
+    set_encoders (control, &settings);
+  else
+    release_encoders (control);
+  g_mutex_unlock (&control->work);
+  g_free (settings.encoder);
+  if (published > 0)
+    publish (control, published);
+}
+
+void
+gst_quicp2p_rate_control_update (GstQuicP2PRateControl *control,
+    const QpPeerRate *rates, guint n)
+{
+  g_autofree guint64 *estimates = g_new (guint64, n);
+  g_autofree guint64 *targets = g_new (guint64, n);
+  guint64 target;
+  gboolean wake;
+
+  for (guint i = 0; i < n; i++) {
+    estimates[i] = rates[i].estimate;
+    targets[i] = rates[i].target;
+  }
+  g_mutex_lock (&control->lock);
+  control->estimate = qp_rate_choose (control->adapt, estimates, n);
+  target = qp_rate_choose (control->adapt, targets, n);
+  control->limited = target > 0;
+  /* The user wants more than the encoder makes by itself: it grows with what is
+   * known to be there. */
+  if (target == 0 && control->max > 0)
+    target = control->estimate;
+  wake = control->running && !control->scheduled &&
+      (target != control->target || is_to_be_published (control) ||
+          g_get_monotonic_time () - control->looked_at >= LOOK_AGAIN_US);
+  control->target = target;
+  control->scheduled |= wake;
+  g_mutex_unlock (&control->lock);
+
+  /* Holds a reference to the sink. */
+  if (wake)
+    gst_element_call_async (control->sink, work, control, NULL);
+}
+
+void
+gst_quicp2p_rate_control_start (GstQuicP2PRateControl *control)
+{
+  g_mutex_lock (&control->lock);
+  control->running = TRUE;
+  g_mutex_unlock (&control->lock);
+}
+
+void
+gst_quicp2p_rate_control_stop (GstQuicP2PRateControl *control)
+{
+  g_mutex_lock (&control->lock);
+  control->running = FALSE;
+  control->estimate = control->target = control->published = 0;
+  g_mutex_unlock (&control->lock);
+
+  g_mutex_lock (&control->work);
+  release_encoders (control);
+  g_mutex_unlock (&control->work);
+}
+
+/* --- Properties ----------------------------------------------------------- */
+
+gboolean
+gst_quicp2p_rate_control_set_property (GstQuicP2PRateControl *control,
+    guint number, const GValue *value)
+{
+  gboolean known = TRUE;
+
+  g_mutex_lock (&control->lock);
+  switch (number) {
+    case GST_QUICP2P_RATE_MIN_BITRATE:
+      control->min = g_value_get_uint64 (value);
+      break;
+    case GST_QUICP2P_RATE_MAX_BITRATE:
+      control->max = g_value_get_uint64 (value);
+      break;
+    case GST_QUICP2P_RATE_ADAPT:
+      control->adapt = g_value_get_enum (value);
+      break;
+    case GST_QUICP2P_RATE_ENCODER:
+      g_free (control->encoder);
+      control->encoder = g_value_dup_string (value);
+      break;
+    default:
+      known = FALSE;
+      break;
+  }
+  control->looked_at = 0;
+  g_mutex_unlock (&control->lock);
+  return known;
+}
+
+gboolean
+gst_quicp2p_rate_control_get_property (GstQuicP2PRateControl *control,
+    guint number, GValue *value)
+{
+  gboolean known = TRUE;
+
+  g_mutex_lock (&control->lock);
+  switch (number) {
+    case GST_QUICP2P_RATE_ESTIMATED_BITRATE:
+      g_value_set_uint64 (value, control->estimate);
+      break;
+    case GST_QUICP2P_RATE_MIN_BITRATE:
+      g_value_set_uint64 (value, control->min);
+      break;
+    case GST_QUICP2P_RATE_MAX_BITRATE:
+      g_value_set_uint64 (value, control->max);
+      break;
+    case GST_QUICP2P_RATE_ADAPT:
+      g_value_set_enum (value, control->adapt);
+      break;
+    case GST_QUICP2P_RATE_ENCODER:
+      g_value_set_string (value, control->encoder);
+      break;
+    default:
+      known = FALSE;
+      break;
+  }
+  g_mutex_unlock (&control->lock);
+  return known;
+}
+
+void
+gst_quicp2p_rate_control_install_properties (GObjectClass *klass, guint first)
+{
+  GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+      GST_PARAM_MUTABLE_PLAYING;
+
+  encoder_quark = g_quark_from_static_string ("quicp2p-encoder");
+  g_object_class_install_property (klass,
+      first + GST_QUICP2P_RATE_ESTIMATED_BITRATE,
+      g_param_spec_uint64 ("estimated-bitrate", "Estimated bitrate",
+          "What the path to the viewer that adapt follows carries, in bit/s of UDP payload "
+          "(0: not known yet)",
+          0, G_MAXUINT64, 0, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  g_object_class_install_property (klass, first + GST_QUICP2P_RATE_MIN_BITRATE,
+      g_param_spec_uint64 ("min-bitrate", "Min bitrate",
+          "Least bitrate of each video encoder that is set, in bit/s", 0,
+          G_MAXUINT64, DEFAULT_MIN, flags));
+  g_object_class_install_property (klass, first + GST_QUICP2P_RATE_MAX_BITRATE,
+      g_param_spec_uint64 ("max-bitrate", "Max bitrate",
+          "Most bitrate of each video encoder that is set, in bit/s (0: what it is set to by "
+          "itself)",
+          0, G_MAXUINT64, 0, flags));
+  g_object_class_install_property (klass, first + GST_QUICP2P_RATE_ADAPT,
+      g_param_spec_enum ("adapt", "Adapt",
+          "Whose path the bitrate of the encoders upstream follows",
+          GST_TYPE_QUICP2P_ADAPT, DEFAULT_ADAPT, flags));
+  g_object_class_install_property (klass, first + GST_QUICP2P_RATE_ENCODER,
+      g_param_spec_string ("encoder", "Encoder",
+          "Name of the element whose bitrate is set (NULL: the first known encoder upstream of "
+          "each pad)",
+          NULL, flags));
+  gst_type_mark_as_plugin_api (GST_TYPE_QUICP2P_ADAPT, 0);
+}
