@@ -4,6 +4,8 @@
  * the last three functions are called by the transport thread. */
 #include "elements/gstquicp2psinkpad.h"
 
+#include <gst/video/video.h>
+
 #include "elements/gstquicp2pcommon.h"
 #include "elements/gstquicp2ppacketsink.h"
 #include "elements/gstquicp2ppacketsrc.h"
@@ -34,9 +36,6 @@ struct _GstQuicP2PSinkPad {
   QpMapping mapping;
   guint deadline_ms;
   gboolean mapping_set, deadline_set; /* else the element's */
-  /* The last measure of the bitrate. */
-  gint64 measured_at; /* monotonic µs; 0: never */
-  guint64 measured_bytes, measured_bitrate;
 };
 
 G_DEFINE_TYPE (GstQuicP2PSinkPad, gst_quicp2p_sink_pad, GST_TYPE_GHOST_PAD)
@@ -169,6 +168,25 @@ send_rtcp (GstBuffer *packet, gpointer user)
     gst_buffer_unref (packet);
 }
 
+/* rtpbin's thread for RTCP: a viewer's PLI or FIR goes the way of all requests
+ * for keyframes, so that many make one. */
+static GstPadProbeReturn
+take_keyframe_request (GstPad *rtp_pad, GstPadProbeInfo *info, gpointer user)
+{
+  GstQuicP2PSinkPad *self = user;
+  QpTrack *track;
+
+  if (!gst_video_event_is_force_key_unit (GST_PAD_PROBE_INFO_EVENT (info)))
+    return GST_PAD_PROBE_OK;
+  GST_OBJECT_LOCK (self);
+  track = self->track;
+  GST_OBJECT_UNLOCK (self);
+  /* As in send_rtcp(). */
+  if (track)
+    qp_track_request_keyframe (track);
+  return GST_PAD_PROBE_DROP;
+}
+
 static GstElement *
 new_rtcp_src (GstQuicP2PSinkPad *self, const char *name)
 {
@@ -191,6 +209,9 @@ link_branch (GstQuicP2PSinkPad *self, GstElement *rtpbin)
   self->rtp_pad = gst_element_request_pad_simple (rtpbin, rtp_in);
   self->rtcp_in_pad = gst_element_request_pad_simple (rtpbin, rtcp_in);
   self->rtcp_out_pad = gst_element_request_pad_simple (rtpbin, rtcp_out);
+  if (self->rtp_pad)
+    gst_pad_add_probe (self->rtp_pad, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
+        take_keyframe_request, self, NULL);
   return self->rtp_pad && self->rtcp_in_pad && self->rtcp_out_pad &&
       gst_element_link_pads (rtpbin, rtp_out, self->track_sink, "sink") &&
       gst_element_link_pads (self->rtcp_src, "src", rtpbin, rtcp_in) &&
@@ -294,43 +315,26 @@ gst_quicp2p_sink_pad_has_track (GstQuicP2PSinkPad *self, QpTrack *track)
   return has;
 }
 
-guint64
-gst_quicp2p_sink_pad_measure_bitrate (GstQuicP2PSinkPad *self)
-{
-  guint64 bytes = gst_quicp2p_track_sink_get_bytes (GST_QUICP2P_TRACK_SINK (
-      self->track_sink));
-  gint64 now = g_get_monotonic_time ();
-  guint64 bitrate;
-
-  GST_OBJECT_LOCK (self);
-  if (now - self->measured_at >= G_USEC_PER_SEC) {
-    if (self->measured_at > 0)
-      self->measured_bitrate =
-          gst_util_uint64_scale (bytes - self->measured_bytes,
-              8 * G_USEC_PER_SEC, (guint64) (now - self->measured_at));
-    self->measured_at = now;
-    self->measured_bytes = bytes;
-  }
-  bitrate = self->measured_bitrate;
-  GST_OBJECT_UNLOCK (self);
-  return bitrate;
-}
-
 void
 gst_quicp2p_sink_pad_receive_rtcp (GstQuicP2PSinkPad *self, GstBuffer *buffer)
 {
   gst_quicp2p_packet_src_push (GST_QUICP2P_PACKET_SRC (self->rtcp_src), buffer);
 }
 
+/* Past rtpbin, where requests come from. */
 static void
-request_keyframe (GstElement *track_sink, gpointer user)
+request_keyframe (GstElement *track_sink, gpointer self)
 {
-  gst_quicp2p_track_sink_request_keyframe (GST_QUICP2P_TRACK_SINK (track_sink));
+  GST_DEBUG_OBJECT (self, "asking upstream for a keyframe");
+  gst_pad_push_event (GST_PAD_CAST (self),
+      gst_video_event_new_upstream_force_key_unit (GST_CLOCK_TIME_NONE, TRUE,
+          0));
 }
 
 void
 gst_quicp2p_sink_pad_request_keyframe (GstQuicP2PSinkPad *self)
 {
   /* An encoder may take its time to answer: not on the transport thread. */
-  gst_element_call_async (self->track_sink, request_keyframe, NULL, NULL);
+  gst_element_call_async (self->track_sink, request_keyframe,
+      gst_object_ref (self), gst_object_unref);
 }

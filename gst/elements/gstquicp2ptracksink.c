@@ -11,8 +11,6 @@
  * Its functions run on the streaming thread, unless they say otherwise. */
 #include "elements/gstquicp2ptracksink.h"
 
-#include <gst/video/video.h>
-
 GST_DEBUG_CATEGORY_EXTERN (gst_quicp2p_sink_debug);
 #define GST_CAT_DEFAULT gst_quicp2p_sink_debug
 
@@ -23,7 +21,6 @@ struct _GstQuicP2PTrackSink {
   GstBaseSink parent;
 
   QpTrack *track; /* set while no data flows; nullable */
-  guint64 bytes;  /* of RTP so far; under the object lock */
 };
 
 G_DEFINE_TYPE (GstQuicP2PTrackSink, gst_quicp2p_track_sink, GST_TYPE_BASE_SINK)
@@ -44,20 +41,11 @@ set_caps (GstBaseSink *sink, GstCaps *caps)
   return TRUE;
 }
 
-static void
-count (GstQuicP2PTrackSink *self, gsize bytes)
-{
-  GST_OBJECT_LOCK (self);
-  self->bytes += bytes;
-  GST_OBJECT_UNLOCK (self);
-}
-
 static GstFlowReturn
 render_list (GstBaseSink *sink, GstBufferList *list)
 {
   GstQuicP2PTrackSink *self = GST_QUICP2P_TRACK_SINK (sink);
 
-  count (self, gst_buffer_list_calculate_size (list));
   if (self->track)
     qp_track_push (self->track, gst_buffer_list_ref (list));
   return GST_FLOW_OK;
@@ -68,7 +56,6 @@ render (GstBaseSink *sink, GstBuffer *buffer)
 {
   GstQuicP2PTrackSink *self = GST_QUICP2P_TRACK_SINK (sink);
 
-  count (self, gst_buffer_get_size (buffer));
   if (self->track) {
     GstBufferList *list = gst_buffer_list_new_sized (1);
 
@@ -175,26 +162,4 @@ void
 gst_quicp2p_track_sink_set_track (GstQuicP2PTrackSink *self, QpTrack *track)
 {
   self->track = track;
-}
-
-guint64
-gst_quicp2p_track_sink_get_bytes (GstQuicP2PTrackSink *self)
-{
-  guint64 bytes;
-
-  GST_OBJECT_LOCK (self);
-  bytes = self->bytes;
-  GST_OBJECT_UNLOCK (self);
-  return bytes;
-}
-
-void
-gst_quicp2p_track_sink_request_keyframe (GstQuicP2PTrackSink *self)
-{
-  GstEvent *event =
-      gst_video_event_new_upstream_force_key_unit (GST_CLOCK_TIME_NONE, TRUE,
-          0);
-
-  GST_DEBUG_OBJECT (self, "asking upstream for a keyframe");
-  gst_pad_push_event (GST_BASE_SINK_PAD (self), event);
 }

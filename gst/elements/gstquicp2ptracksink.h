@@ -21,10 +21,4 @@ GstElement *gst_quicp2p_track_sink_new (const char *name);
 void gst_quicp2p_track_sink_set_track (GstQuicP2PTrackSink *self,
     QpTrack *track);
 
-/* RTP that it was given so far.  Any thread. */
-guint64 gst_quicp2p_track_sink_get_bytes (GstQuicP2PTrackSink *self);
-
-/* Asks upstream for a keyframe; may block as long as an encoder likes. */
-void gst_quicp2p_track_sink_request_keyframe (GstQuicP2PTrackSink *self);
-
 G_END_DECLS

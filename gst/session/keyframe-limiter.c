@@ -32,6 +32,12 @@ qp_keyframe_limiter_ask (QpKeyframeLimiter *limiter, gint64 now_us,
   return FALSE;
 }
 
+void
+qp_keyframe_limiter_serve (QpKeyframeLimiter *limiter)
+{
+  limiter->pending = FALSE;
+}
+
 gint64
 qp_keyframe_limiter_due (const QpKeyframeLimiter *limiter)
 {

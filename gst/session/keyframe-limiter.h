@@ -35,6 +35,10 @@ void qp_keyframe_limiter_init (QpKeyframeLimiter *limiter);
 gboolean qp_keyframe_limiter_ask (QpKeyframeLimiter *limiter, gint64 now_us,
     gboolean newcomer);
 
+/* A keyframe has begun that all who have asked so far are sent: what was kept is
+ * forgotten. */
+void qp_keyframe_limiter_serve (QpKeyframeLimiter *limiter);
+
 /* When a request that was kept may pass, or -1 if there is none.  Then call
  * qp_keyframe_limiter_poll(). */
 gint64 qp_keyframe_limiter_due (const QpKeyframeLimiter *limiter);

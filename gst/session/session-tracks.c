@@ -123,6 +123,18 @@ announce (QpSession *session, QpTrack *track, GstCaps *caps)
   track->end_by_us = 0;
 }
 
+/* A payloader that tells keyframes from others is about to answer. */
+static void
+note_keyframe (QpTrack *track, const QpChunk *chunk)
+{
+  if (!chunk->starts)
+    return;
+  if (!chunk->key)
+    track->has_deltas = TRUE;
+  else if (track->has_deltas)
+    qp_keyframe_limiter_serve (&track->keyframes);
+}
+
 static void
 take_item (QpSession *session, QpTrack *track, const QpTrackItem *item)
 {
@@ -134,6 +146,8 @@ take_item (QpSession *session, QpTrack *track, const QpTrackItem *item)
     track->end_by_us = item->deadline_us;
     if (!session->drain)
       session->drain = qp_session_add_timeout (session, DRAIN_MS, on_drain);
+  } else if (item->type == QP_TRACK_ITEM_CHUNK) {
+    note_keyframe (track, item->chunk);
   }
   for_each_peer (session, track, item);
 }
@@ -144,6 +158,8 @@ take_track (QpSession *session, QpTrack *track)
   GQueue items;
   QpTrackItem *item;
 
+  if (g_atomic_int_compare_and_exchange (&track->keyframe_asked, TRUE, FALSE))
+    qp_session_keyframe (session, track, FALSE);
   qp_track_take (track, &items);
   while ((item = g_queue_pop_head (&items))) {
     take_item (session, track, item);

@@ -129,6 +129,9 @@ void qp_track_set_caps (QpTrack *track, GstCaps *caps);
  * the queue is full the oldest whole frames are dropped and counted. */
 void qp_track_push (QpTrack *track, GstBufferList *list);
 void qp_track_push_rtcp (QpTrack *track, GstBuffer *buffer); /* transfer full */
+/* A viewer asked for a keyframe (PLI, FIR). Any thread; `track_keyframe` is called
+ * when the limit allows it, once for all who asked. */
+void qp_track_request_keyframe (QpTrack *track);
 /* EOS: waits until every peer has acknowledged all, at most `timeout_ms`, then
  * tells the peers that the track has ended. Broken by qp_track_unlock(). */
 void qp_track_end (QpTrack *track, guint timeout_ms);

@@ -332,6 +332,13 @@ qp_track_set_ended (QpTrack *track)
 }
 
 void
+qp_track_request_keyframe (QpTrack *track)
+{
+  g_atomic_int_set (&track->keyframe_asked, TRUE);
+  track->wake (track->wake_data);
+}
+
+void
 qp_track_set_flushing (QpTrack *track, gboolean flushing)
 {
   g_mutex_lock (&track->lock);

@@ -81,7 +81,10 @@ struct _QpTrack {
   gint
       listeners; /* atomic: peers that are being sent to; 0: packets are not even copied */
 
+  gint keyframe_asked; /* atomic: by qp_track_request_keyframe() */
+
   /* Transport thread only. */
+  gboolean has_deltas;  /* its payloader tells which frames are keyframes */
   GstCaps *caps;        /* announced, NULL before any */
   guint32 ssrc;         /* of the newest packet, or as the caps say */
   guint64 media_number; /* grows with each change of caps; names the flow */

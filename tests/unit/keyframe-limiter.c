@@ -59,6 +59,23 @@ test_newcomer (void)
   g_assert_true (qp_keyframe_limiter_ask (&limiter, 400 * MS, TRUE));
 }
 
+static void
+test_served (void)
+{
+  QpKeyframeLimiter limiter;
+
+  qp_keyframe_limiter_init (&limiter);
+  g_assert_true (qp_keyframe_limiter_ask (&limiter, 0, TRUE));
+  /* Who comes before the keyframe is there gets that one. */
+  g_assert_false (qp_keyframe_limiter_ask (&limiter, 20 * MS, TRUE));
+  qp_keyframe_limiter_serve (&limiter);
+  g_assert_cmpint (qp_keyframe_limiter_due (&limiter), ==, -1);
+  g_assert_false (qp_keyframe_limiter_poll (&limiter, 1000 * MS));
+  /* Who comes after it waits as ever: the interval counts from the request. */
+  g_assert_false (qp_keyframe_limiter_ask (&limiter, 60 * MS, TRUE));
+  g_assert_cmpint (qp_keyframe_limiter_due (&limiter), ==, 200 * MS);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -66,5 +83,6 @@ main (int argc, char **argv)
   g_test_add_func ("/keyframe-limiter/one-out-of-many", test_one_out_of_many);
   g_test_add_func ("/keyframe-limiter/first", test_first_at_any_time);
   g_test_add_func ("/keyframe-limiter/newcomer", test_newcomer);
+  g_test_add_func ("/keyframe-limiter/served", test_served);
   return g_test_run ();
 }
