@@ -231,11 +231,14 @@ take_cell (Grid *grid, GstPad *stream, GstObject *origin)
 
 /* --- Streams ---------------------------------------------------------------- */
 
+/* A mixer that is flushed by one of its streams stops for all, and does not go
+ * on if another comes meanwhile.  What is flushed here is shown instead. */
 void
 grid_add_own (Grid *grid, GstPad *pad, const char *name)
 {
   GstElement *bin = make_bin (ROOM " name=in ! videoconvert ! " LABEL, NULL);
 
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_EVENT_FLUSH, drop, NULL, NULL);
   add_cell (grid, bin, pad, name, TRUE, TRUE);
 }
 
