@@ -556,8 +556,7 @@ install_properties (GObjectClass *object_class)
    *
    * Since: 0.1
    */
-  gst_quicp2p_rate_control_install_properties (object_class,
-      PROP_RATE_CONTROL);
+  gst_quicp2p_rate_control_install_properties (object_class, PROP_RATE_CONTROL);
 }
 
 /* Documented here, because the tools look for it beside the element. */
