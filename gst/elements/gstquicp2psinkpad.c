@@ -36,6 +36,9 @@ struct _GstQuicP2PSinkPad {
   QpMapping mapping;
   guint deadline_ms;
   gboolean mapping_set, deadline_set; /* else the element's */
+  /* The last measure of the bitrate. */
+  gint64 measured_at; /* monotonic µs; 0: never */
+  guint64 measured_bytes, measured_bitrate;
 };
 
 G_DEFINE_TYPE (GstQuicP2PSinkPad, gst_quicp2p_sink_pad, GST_TYPE_GHOST_PAD)
@@ -313,6 +316,28 @@ gst_quicp2p_sink_pad_has_track (GstQuicP2PSinkPad *self, QpTrack *track)
   has = self->track == track;
   GST_OBJECT_UNLOCK (self);
   return has;
+}
+
+guint64
+gst_quicp2p_sink_pad_measure_bitrate (GstQuicP2PSinkPad *self)
+{
+  guint64 bytes = gst_quicp2p_track_sink_get_bytes (
+      GST_QUICP2P_TRACK_SINK (self->track_sink));
+  gint64 now = g_get_monotonic_time ();
+  guint64 bitrate;
+
+  GST_OBJECT_LOCK (self);
+  if (now - self->measured_at >= G_USEC_PER_SEC) {
+    if (self->measured_at > 0)
+      self->measured_bitrate = gst_util_uint64_scale (bytes -
+              self->measured_bytes,
+          8 * G_USEC_PER_SEC, (guint64) (now - self->measured_at));
+    self->measured_at = now;
+    self->measured_bytes = bytes;
+  }
+  bitrate = self->measured_bitrate;
+  GST_OBJECT_UNLOCK (self);
+  return bitrate;
 }
 
 void

@@ -21,6 +21,7 @@ struct _GstQuicP2PTrackSink {
   GstBaseSink parent;
 
   QpTrack *track; /* set while no data flows; nullable */
+  guint64 bytes;  /* of RTP so far; under the object lock */
 };
 
 G_DEFINE_TYPE (GstQuicP2PTrackSink, gst_quicp2p_track_sink, GST_TYPE_BASE_SINK)
@@ -41,11 +42,20 @@ set_caps (GstBaseSink *sink, GstCaps *caps)
   return TRUE;
 }
 
+static void
+count (GstQuicP2PTrackSink *self, gsize bytes)
+{
+  GST_OBJECT_LOCK (self);
+  self->bytes += bytes;
+  GST_OBJECT_UNLOCK (self);
+}
+
 static GstFlowReturn
 render_list (GstBaseSink *sink, GstBufferList *list)
 {
   GstQuicP2PTrackSink *self = GST_QUICP2P_TRACK_SINK (sink);
 
+  count (self, gst_buffer_list_calculate_size (list));
   if (self->track)
     qp_track_push (self->track, gst_buffer_list_ref (list));
   return GST_FLOW_OK;
@@ -56,6 +66,7 @@ render (GstBaseSink *sink, GstBuffer *buffer)
 {
   GstQuicP2PTrackSink *self = GST_QUICP2P_TRACK_SINK (sink);
 
+  count (self, gst_buffer_get_size (buffer));
   if (self->track) {
     GstBufferList *list = gst_buffer_list_new_sized (1);
 
@@ -162,4 +173,15 @@ void
 gst_quicp2p_track_sink_set_track (GstQuicP2PTrackSink *self, QpTrack *track)
 {
   self->track = track;
+}
+
+guint64
+gst_quicp2p_track_sink_get_bytes (GstQuicP2PTrackSink *self)
+{
+  guint64 bytes;
+
+  GST_OBJECT_LOCK (self);
+  bytes = self->bytes;
+  GST_OBJECT_UNLOCK (self);
+  return bytes;
 }

@@ -21,4 +21,7 @@ GstElement *gst_quicp2p_track_sink_new (const char *name);
 void gst_quicp2p_track_sink_set_track (GstQuicP2PTrackSink *self,
     QpTrack *track);
 
+/* RTP that it was given so far.  Any thread. */
+guint64 gst_quicp2p_track_sink_get_bytes (GstQuicP2PTrackSink *self);
+
 G_END_DECLS
