@@ -11,6 +11,9 @@
  * an acknowledgement of its own. */
 #define UNI_CREDIT_PORTION 64
 
+/* See give_back_early(): half a kilobyte each. */
+#define MAX_RESETS_OPEN 65536
+
 #define STATIC_SECRET_SIZE 32
 
 static void
@@ -140,6 +143,37 @@ on_acked_datagram (ngtcp2_conn *conn, uint64_t id, void *user)
   return 0;
 }
 
+/* The peer may open another stream for this one. */
+static void
+give_back (QpQuic *quic, int64_t id)
+{
+  if (ngtcp2_is_bidi_stream (id)) {
+    ngtcp2_conn_extend_max_streams_bidi (quic->conn, 1);
+  } else if (++quic->uni_credit >= UNI_CREDIT_PORTION) {
+    ngtcp2_conn_extend_max_streams_uni (quic->conn, quic->uni_credit);
+    quic->uni_credit = 0;
+  }
+}
+
+#if NGTCP2_VERSION_NUM < 0x011700
+/* ngtcp2 1.22 never closes a peer's unidirectional stream of which the reset is
+ * the first that it hears: nothing was sent of it, or it was lost. Without this
+ * the peer would run out of streams; what ngtcp2 keeps of each is bounded. */
+static int
+give_back_early (QpQuic *quic, QpStream *stream)
+{
+  if (stream->local || ngtcp2_is_bidi_stream (stream->id))
+    return 0;
+  if (++quic->resets_open > MAX_RESETS_OPEN) {
+    QUIC_WARNING (quic, "the peer has reset too many streams");
+    return NGTCP2_ERR_CALLBACK_FAILURE;
+  }
+  stream->given_back = TRUE;
+  give_back (quic, stream->id);
+  return 0;
+}
+#endif
+
 static int
 on_stream_reset (ngtcp2_conn *conn, int64_t id, uint64_t final_size,
     uint64_t code, void *user, void *stream_user)
@@ -147,9 +181,15 @@ on_stream_reset (ngtcp2_conn *conn, int64_t id, uint64_t final_size,
   QpStream *stream = stream_user;
   QpEvent event = { .type = QP_EVENT_STREAM_RESET, .stream = id, .code = code };
 
-  if (stream != NULL && stream->told && !stream->stopped)
+  if (stream == NULL)
+    return 0;
+  if (stream->told && !stream->stopped)
     qp_quic_add_event (user, &event);
+#if NGTCP2_VERSION_NUM < 0x011700
+  return give_back_early (user, stream);
+#else
   return 0;
+#endif
 }
 
 static void
@@ -188,8 +228,15 @@ on_stream_close (ngtcp2_conn *conn, uint32_t flags, int64_t id, uint64_t code,
   QpQuic *quic = user;
   QpStream *stream = stream_user;
   QpEvent event = { .type = QP_EVENT_STREAM_CLOSED, .stream = id };
+  gboolean given_back = ngtcp2_conn_is_local_stream (conn, id);
 
   if (stream != NULL) {
+#if NGTCP2_VERSION_NUM < 0x011700
+    if (stream->given_back) {
+      given_back = TRUE;
+      quic->resets_open--;
+    }
+#endif
 #if NGTCP2_VERSION_NUM < 0x011800
     /* Before 1.24 ngtcp2 tells of STOP_SENDING only by the code with which
      * it closes the stream. */
@@ -202,14 +249,8 @@ on_stream_close (ngtcp2_conn *conn, uint32_t flags, int64_t id, uint64_t code,
       qp_quic_add_event (quic, &event);
     qp_stream_free (quic, stream);
   }
-  if (ngtcp2_conn_is_local_stream (conn, id))
-    return 0;
-  if (ngtcp2_is_bidi_stream (id)) {
-    ngtcp2_conn_extend_max_streams_bidi (conn, 1);
-  } else if (++quic->uni_credit >= UNI_CREDIT_PORTION) {
-    ngtcp2_conn_extend_max_streams_uni (conn, quic->uni_credit);
-    quic->uni_credit = 0;
-  }
+  if (!given_back)
+    give_back (quic, id);
   return 0;
 }
 

@@ -83,6 +83,9 @@ struct _QpStream {
 
   gboolean local : 1; /* opened here */
   gboolean told : 1;  /* the owner knows this stream */
+#if NGTCP2_VERSION_NUM < 0x011700
+  gboolean given_back : 1; /* see give_back_early() */
+#endif
   guint64 stop_code;
   gboolean stopped : 1; /* STOP_SENDING sent: deliver nothing any more */
 };
@@ -203,8 +206,11 @@ struct _QpQuic {
   /* Streams. */
   QpStreamList streams; /* all of them */
   QpStreamList ready[QP_N_PRIORITIES];
-  guint64 next_order;      /* of streams and of datagrams */
-  guint uni_credit;        /* peer's streams closed but not given back yet */
+  guint64 next_order; /* of streams and of datagrams */
+  guint uni_credit;   /* peer's streams closed but not given back yet */
+#if NGTCP2_VERSION_NUM < 0x011700
+  guint resets_open; /* the peer's streams that were reset, but not closed */
+#endif
   gboolean streams_wanted; /* qp_quic_open() failed */
   guint64 bytes_unsent;    /* on streams and as datagrams */
 
