@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who is refused, and what the user is told: wrong fingerprint, foreign CA,
-wrong name, expired certificate. No media passes before both sides agree."""
+wrong name, expired certificate. No media passes before both sides agree. And
+what a crowd at the signaling server costs those who are in the room."""
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +14,7 @@ import topology
 from harness import expect, run
 from lab import TOP
 from peers import camera, viewer
+from websocket import Closed, WebSocket
 
 
 class Authority:
@@ -198,8 +201,78 @@ def keys_and_qlog_on_request(lab):
     expect('packet_received' in stream.read(), 'the qlog tells of no packet')
 
 
+class Flooder:
+  """Joins as a producer, a consumer, comes, goes, breaks off, as fast as it can."""
+
+  def __init__(self, network, host):
+    self.network, self.host = network, host
+    self.held, self.joined, self.refused = [], 0, {}
+
+  def join(self, number):
+    try:
+      socket = WebSocket(self.host, self.network.server.address, 8443, '/door', 5)
+      socket.send(json.dumps({'type': 'join', 'version': 1, 'token': os.urandom(16).hex(),
+                              'name': 'camera', 'produces': number % 2 == 0, 'consumes': True}))
+      answer = json.loads(socket.receive(5))
+    except (Closed, OSError) as refused:
+      self.refuse(str(refused))
+      return
+    if answer['type'] != 'joined':
+      self.refuse(answer.get('code'))
+      return
+    self.joined += 1
+    if number % 3 == 0:
+      self.held.append(socket)
+    elif number % 3 == 1:
+      socket.socket.close()     # its seat is held
+    else:
+      socket.send('{"type":"leave"}')
+      socket.close()
+
+  def refuse(self, why):
+    self.refused[why] = self.refused.get(why, 0) + 1
+
+  def go_on(self, seconds):
+    deadline = time.monotonic() + seconds
+    number = 0
+    while time.monotonic() < deadline:
+      self.join(number)
+      number += 1
+    return number
+
+  def close(self):
+    for socket in self.held:
+      socket.close()
+
+
+def join_flood(lab):
+  """One address floods the room: a call goes on, a viewer who comes is served."""
+  network = topology.lan(lab, viewers=3)
+  network.start_signaling()
+  sender = camera(network)
+  receiver = viewer(network)
+  receiver.wait_count('out.sink', 15, 20)
+  flooder = Flooder(network, network.viewers[2])
+  before, start = receiver.count('out.sink'), time.monotonic()
+  tried = flooder.go_on(6)
+  frames, seconds = receiver.count('out.sink') - before, time.monotonic() - start
+  late = viewer(network, 'late', host=network.viewers[1])
+  late.wait_count('out.sink', 15, 20)
+  flooder.close()
+  print('%d joins, %d accepted, refused: %s' % (tried, flooder.joined, flooder.refused))
+  # 64 at once and 4 a second, 32 seats at a time, absent members' included.
+  expect(tried > 200, 'only %d joins were tried', tried)
+  expect(32 <= flooder.joined <= 64 + 4 * 8, '%d of them were accepted', flooder.joined)
+  expect({'too-many-connections', 'room-full'} & set(flooder.refused), 'refused: %s',
+         flooder.refused)
+  expect(frames > 0.8 * 30 * seconds, '%d frames in %.1f s', frames, seconds)
+  for peer in (receiver, late, sender):
+    expect(not peer.errors(), '%s: %s', peer.name, told(peer))
+    peer.stop()
+
+
 if __name__ == '__main__':
   run([pinned_fingerprints, wrong_fingerprint, certificates_of_one_authority, foreign_authority,
        certificate_nobody_signed, viewer_nobody_signed, wrong_name, expired_certificate, signaling_over_tls,
-       keys_and_qlog_on_request],
+       keys_and_qlog_on_request, join_flood],
       commands=['openssl'])
