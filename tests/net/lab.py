@@ -80,6 +80,14 @@ def require(*commands):
   subprocess.run(['ip', 'netns', 'del', name], check=True)
 
 
+def ahead_of_others():
+  """Lets this process and those that it starts from now on run before all else:
+  what is timed to the millisecond must not wait for a compiler. Without the right
+  to that it goes on as it is."""
+  with contextlib.suppress(OSError):
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+
+
 def _die_with_parent():
   # Runs in the child. Its signals must not be the test's handlers.
   _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -10,17 +10,16 @@ the event is about having none.
   migration_cells.py CELL RUNS [GST_DEBUG]
 
 runs one of them and prints each Sample as JSON, or {"failed": "why"}; with
-GST_DEBUG the logs are kept. Several may run at a time. It all runs with a high
-priority: whatever else the machine does is not what is measured.
+GST_DEBUG the logs are kept. Several may run at a time. It all runs ahead of
+whatever else the machine does, which is not what is measured.
 """
 
 import json
-import os
 import shutil
 import sys
 import time
 
-from lab import Lab, wait_until
+from lab import Lab, ahead_of_others, wait_until
 from moving_call import Call
 from roaming import World
 
@@ -371,5 +370,5 @@ def run_cell(cell, runs, debug=None):
 
 
 if __name__ == '__main__':
-  os.nice(-15)
+  ahead_of_others()
   run_cell(next(cell for cell in CELLS if cell.name == sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

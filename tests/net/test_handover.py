@@ -11,7 +11,7 @@ import time
 import xml.etree.ElementTree as xml
 
 from harness import expect, run
-from lab import PREFIX, TOP, Process
+from lab import PREFIX, TOP, Process, ahead_of_others
 from moving_call import raw_clip
 
 SCRIPT = os.path.join(TOP, 'examples', 'handover.sh')
@@ -25,7 +25,7 @@ def namespaces_of(process):
 
 def start(lab, *options):
   raw_clip()
-  os.nice(-15)
+  ahead_of_others()
   process = Process(lab, 'handover', [SCRIPT, '--no-setup', *options])
   process.wait_for(r's  WiFi is pulled', 60)
   expect(namespaces_of(process), 'no namespace is there while it runs')
