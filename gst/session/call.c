@@ -275,7 +275,7 @@ void
 qp_call_network_changed (QpCall *call)
 {
   if (!qp_call_is_over (call))
-    qp_paths_update (call->paths);
+    qp_paths_network_changed (call->paths);
 }
 
 gboolean

@@ -44,6 +44,13 @@ qp_liveness_in_doubt (const QpLiveness *liveness, gint64 now_us, gint64 pto_us)
       MAX (2 * pto_us, QP_LIVENESS_MIN_US);
 }
 
+void
+qp_liveness_forgive (QpLiveness *liveness, gint64 us)
+{
+  if (liveness->waiting_since_us >= 0)
+    liveness->waiting_since_us += us;
+}
+
 gboolean
 qp_liveness_is_overdue (const QpLiveness *liveness, gint64 now_us,
     gint64 srtt_us, gint64 rttvar_us)
@@ -74,6 +81,12 @@ qp_hearing_heard (QpHearing *hearing, gint64 now_us)
   hearing->pause_us -= hearing->pause_us * MAX (pause, 0) / PAUSE_MEMORY_US;
   hearing->pause_us = CLAMP (pause, hearing->pause_us, PAUSE_MAX_US);
   hearing->last_us = now_us;
+}
+
+void
+qp_hearing_forgive (QpHearing *hearing, gint64 us)
+{
+  hearing->last_us += us;
 }
 
 gboolean

@@ -33,6 +33,9 @@ void qp_liveness_update (QpLiveness *liveness, gint64 now_us,
 gboolean qp_liveness_in_doubt (const QpLiveness *liveness, gint64 now_us,
     gint64 pto_us);
 
+/* For `us` nobody could look whether an answer had come: that much more time. */
+void qp_liveness_forgive (QpLiveness *liveness, gint64 us);
+
 /* TRUE: an answer is overdue, by QUIC's estimate of the round trip and its
  * variation. Far from doubt, but a moment to do what costs next to nothing. */
 gboolean qp_liveness_is_overdue (const QpLiveness *liveness, gint64 now_us,
@@ -49,6 +52,7 @@ typedef struct {
 
 void qp_hearing_init (QpHearing *hearing, gint64 now_us);
 void qp_hearing_heard (QpHearing *hearing, gint64 now_us);
+void qp_hearing_forgive (QpHearing *hearing, gint64 us);
 /* FALSE where there is no rhythm: pauses of a quarter of a second and more. */
 gboolean qp_hearing_is_silent (const QpHearing *hearing, gint64 now_us);
 

@@ -9,6 +9,8 @@
 
 /* How exact liveness is. */
 #define TICK_MS 10
+/* A tick that comes later than this tells of this machine, not of a path. */
+#define LATE_US (20 * 1000)
 /* A better path is looked for so often: that asks the kernel for its interfaces,
  * and with sixteen peers was half of what sending them 2 Mb/s costs. */
 #define PLAN_US ((gint64) 100 * 1000)
@@ -62,6 +64,7 @@ struct _QpMover {
   gint64 former_pto_us; /* the same, until `active` has answered; then 0 */
   guint checks;         /* of `active` since it was heard or answered */
   gint64 check_us;      /* not before */
+  gint64 ticked_us;
   GSource *tick;
   gint64 planned_us;
 
@@ -279,8 +282,9 @@ check (QpMover *mover, const QpQuicInfo *info, gint64 now)
     return;
   mover->check_us = now +
       ((gint64) CHECK_US << MIN (mover->checks, CHECK_DOUBLINGS));
-  if (qp_paths_check (mover->paths, mover->active) && mover->checks++ == 0)
-    GST_INFO ("%s: path %u is checked: nothing %s", mover->name, mover->active,
+  mover->checks++;
+  if (qp_paths_check (mover->paths, mover->active))
+    GST_DEBUG ("%s: path %u is checked: nothing %s", mover->name, mover->active,
         overdue ? "acknowledged in time" : "heard for longer than usual");
 }
 
@@ -343,12 +347,29 @@ get_pto (QpMover *mover, const QpQuicInfo *info)
   return pto;
 }
 
+/* While this thread slept, or was kept from running, answers may have come that
+ * are still to be read: that time says nothing about the path. */
+static void
+forgive_own_sleep (QpMover *mover, gint64 now)
+{
+  gint64 late = now - mover->ticked_us - TICK_MS * 1000;
+
+  mover->ticked_us = now;
+  if (late <= LATE_US)
+    return;
+  qp_liveness_forgive (&mover->liveness, late);
+  qp_hearing_forgive (&mover->hearing, late);
+  mover->heard_us = MIN (mover->heard_us + late, now);
+}
+
 static gboolean
 on_tick (gpointer data)
 {
   QpMover *mover = data;
   gint64 now = g_get_monotonic_time ();
   QpQuicInfo info;
+
+  forgive_own_sleep (mover, now);
 
   qp_quic_get_info (mover->quic, &info);
   if (info.state != QP_QUIC_ESTABLISHED)
@@ -392,7 +413,7 @@ heed_sign (QpMover *mover, guint path, gint64 now)
   qp_paths_trust (mover->paths, path);
   set_cause (mover, mover->searching ? mover->cause : "the peer sends there");
   mover->wanted = (int) path;
-  mover->wanted_at_once = deserted;
+  mover->wanted_at_once = deserted || mover->searching;
 }
 
 static void
@@ -553,7 +574,8 @@ qp_mover_new (GMainContext *context, QpPaths *paths, QpQuic *quic,
   mover->wanted = mover->detour = mover->nudge = mover->moved_from = -1;
   mover->extra = -1;
   mover->last_gap_us = -1;
-  mover->last_received_us = mover->heard_us = g_get_monotonic_time ();
+  mover->last_received_us = mover->heard_us = mover->ticked_us =
+      g_get_monotonic_time ();
   qp_liveness_init (&mover->liveness);
   qp_hearing_init (&mover->hearing, mover->heard_us);
   mover->tick = g_timeout_source_new (TICK_MS);

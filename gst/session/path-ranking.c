@@ -22,7 +22,7 @@ judge (const QpPathEntry *entry, gint64 now, QpPathMerit *merit)
     .relayed = g_str_equal (info.local.type, "relay") ||
         g_str_equal (info.remote.type, "relay"),
     .doubted = now < entry->doubted_until_us,
-    .since_us = entry->usable_us };
+    .since_us = entry->role == QP_PATH_ROLE_FIRST ? now : entry->usable_us };
   /* Where the other side's interface is what differs, its owner knows. */
   if (!qp_path_entry_locate (entry, entry->paths->present, &interface) ||
       !interface)

@@ -10,6 +10,9 @@
  * See paths.h. */
 #include "session/paths-private.h"
 
+#include <string.h>
+
+#include "path/routes.h"
 #include "session/session-private.h"
 
 #define GST_CAT_DEFAULT qp_session_debug
@@ -99,12 +102,52 @@ find_losses (QpPaths *paths, GPtrArray *interfaces)
       continue;
     if (interface) {
       /* The address is back before anything better was found. */
-      entry->lost = entry->peer_gave_up;
+      entry->lost = entry->peer_gave_up || entry->unrouted;
     } else if (!entry->lost) {
       remember_loss (entry, now);
       qp_path_entry_lose (entry,
           "its network interface is down or has lost its address");
     }
+  }
+}
+
+/* The interface and its address may stay while the way out goes. */
+static gboolean
+has_route (const QpPathEntry *entry, const QpInterface *interface)
+{
+  g_autofree char *remote = NULL;
+  QpPathInfo info;
+  const char *port;
+
+  qp_path_get_info (entry->path, &info);
+  port = strrchr (info.remote.address, ':');
+  if (!port || g_str_equal (info.local.type, "relay"))
+    return FALSE;
+  remote = info.remote.address[0] == '['
+      ? g_strndup (info.remote.address + 1,
+            (gsize) (port - info.remote.address - 2))
+      : g_strndup (info.remote.address, (gsize) (port - info.remote.address));
+  return qp_routes_lead (interface->name, remote);
+}
+
+static void
+find_lost_routes (QpPaths *paths)
+{
+  for (guint i = 0; i < paths->entries->len; i++) {
+    QpPathEntry *entry = g_ptr_array_index (paths->entries, i);
+    gboolean routed;
+    QpInterface *interface;
+
+    if (entry->dead || entry->usable_us == 0 ||
+        !qp_path_entry_locate (entry, paths->present, &interface) || !interface)
+      continue;
+    routed = has_route (entry, interface);
+    entry->unrouted = !routed && (entry->routed || entry->unrouted);
+    if (entry->routed && !routed) {
+      remember_loss (entry, g_get_monotonic_time ());
+      qp_path_entry_lose (entry, "the route to the peer is gone");
+    }
+    entry->routed = routed;
   }
 }
 
@@ -292,6 +335,11 @@ offer_relay (QpPaths *paths, GPtrArray *interfaces)
 void
 qp_paths_note_usable (QpPathEntry *entry)
 {
+  QpInterface *interface;
+
+  if (qp_path_entry_locate (entry, entry->paths->present, &interface) &&
+      interface)
+    entry->routed = has_route (entry, interface);
   if (entry->role == QP_PATH_ROLE_RELAY)
     qp_interface_memory_worked (entry->paths->memory, RELAY_NAME);
   else if (entry->interface)
@@ -300,16 +348,23 @@ qp_paths_note_usable (QpPathEntry *entry)
 
 /* --- When -------------------------------------------------------------------- */
 
-void
-qp_paths_update (QpPaths *paths)
+static void
+update (QpPaths *paths, gboolean routes)
 {
-  if (!paths->started)
-    return;
   g_ptr_array_unref (paths->present);
   paths->present = qp_interfaces_list ();
+  if (routes)
+    find_lost_routes (paths);
   find_losses (paths, paths->present);
   offer_new (paths, paths->present, FALSE);
   offer_relay (paths, paths->present);
+}
+
+void
+qp_paths_network_changed (QpPaths *paths)
+{
+  if (paths->started)
+    update (paths, TRUE);
 }
 
 void
@@ -327,7 +382,7 @@ on_upkeep (gpointer data)
 
   drop_useless (paths, now);
   qp_interface_memory_forget (paths->memory, now);
-  qp_paths_update (paths);
+  update (paths, FALSE);
   return G_SOURCE_CONTINUE;
 }
 
@@ -337,7 +392,7 @@ qp_paths_start_supply (QpPaths *paths)
   paths->upkeep = g_timeout_source_new (UPKEEP_MS);
   g_source_set_callback (paths->upkeep, on_upkeep, paths, NULL);
   g_source_attach (paths->upkeep, paths->context);
-  qp_paths_update (paths);
+  qp_paths_network_changed (paths);
 }
 
 void

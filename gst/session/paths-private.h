@@ -35,11 +35,13 @@ typedef struct {
   GPtrArray *candidates; /* ours, told so far, for repeats; of char* */
   gint64 born_us, usable_us;
   gint64 doubted_until_us;
-  guint doubts;     /* since it proved itself */
-  gboolean lost;    /* its network went away */
-  gboolean refused; /* what was sent on it last was refused by the system */
-  gboolean untold;  /* ... which is to be told from the idle */
-  gboolean dead;    /* to be freed from the idle */
+  guint doubts;      /* since it proved itself */
+  gboolean routed;   /* there was a route for it */
+  gboolean unrouted; /* ... and is none now */
+  gboolean lost;     /* its network went away */
+  gboolean refused;  /* what was sent on it last was refused by the system */
+  gboolean untold;   /* ... which is to be told from the idle */
+  gboolean dead;     /* to be freed from the idle */
 } QpPathEntry;
 
 struct _QpPaths {

@@ -60,8 +60,8 @@ void qp_paths_start (QpPaths *paths, const guint8 *key);
 /* path-offer, path-answer, and candidates of any path. */
 void qp_paths_handle (QpPaths *paths, const QpMessage *message);
 
-/* Interfaces or addresses have changed (or may have). */
-void qp_paths_update (QpPaths *paths);
+/* Interfaces, addresses or routes have changed (or may have). */
+void qp_paths_network_changed (QpPaths *paths);
 /* No path works: offers fresh ones, on interfaces that have one already as
  * well (a NAT may have forgotten it), each at most every two seconds. */
 void qp_paths_renew (QpPaths *paths);

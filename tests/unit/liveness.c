@@ -89,6 +89,25 @@ test_overdue (void)
   g_assert_false (qp_liveness_in_doubt (&liveness, 1056 * MS, 70 * MS));
 }
 
+/* A process that was not scheduled for a second blames no path for it. */
+static void
+test_own_sleep (void)
+{
+  QpLiveness liveness;
+  QpHearing hearing;
+
+  qp_liveness_init (&liveness);
+  qp_liveness_forgive (&liveness, 1000 * MS);
+  qp_liveness_update (&liveness, 0, 1000, 0);
+  qp_hearing_init (&hearing, 0);
+  qp_liveness_forgive (&liveness, 1000 * MS);
+  qp_hearing_forgive (&hearing, 1000 * MS);
+  g_assert_false (qp_liveness_in_doubt (&liveness, 1050 * MS, PTO));
+  g_assert_true (qp_liveness_in_doubt (&liveness, 1101 * MS, PTO));
+  g_assert_false (qp_hearing_is_silent (&hearing, 1080 * MS));
+  g_assert_true (qp_hearing_is_silent (&hearing, 1090 * MS));
+}
+
 /* Feeds packets `pause` apart until `until`. */
 static gint64
 hear (QpHearing *hearing, gint64 now, gint64 pause, gint64 until)
@@ -157,6 +176,7 @@ main (int argc, char **argv)
   g_test_add_func ("/liveness/silence", test_silence);
   g_test_add_func ("/liveness/pause", test_pause);
   g_test_add_func ("/liveness/overdue", test_overdue);
+  g_test_add_func ("/liveness/own-sleep", test_own_sleep);
   g_test_add_func ("/hearing/rhythm", test_rhythm);
   g_test_add_func ("/hearing/bursts", test_bursts);
   return g_test_run ();
