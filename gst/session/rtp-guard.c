@@ -141,6 +141,24 @@ write_chunk (guint8 *out, const guint8 *ssrc, const guint8 *cname)
   return size;
 }
 
+static gboolean
+is_sound_sdes (const guint8 *packet, gsize size)
+{
+  guint n = packet[0] & 0x1f;
+  gsize offset = RTCP_HEADER_SIZE;
+
+  for (guint i = 0; i < n; i++) {
+    const guint8 *cname;
+    gsize chunk_size;
+
+    if (size - offset < 4 ||
+        !read_chunk (packet + offset, size - offset, &cname, &chunk_size))
+      return FALSE;
+    offset += chunk_size;
+  }
+  return TRUE;
+}
+
 /* Leaves the CNAMEs of those who may have one.  Returns: the size that is left,
  * 0: nothing. */
 static gsize
@@ -149,12 +167,13 @@ clean_sdes (QpRtpGuard *guard, guint8 *packet, gsize size, gint64 now_us)
   guint n = packet[0] & 0x1f, kept = 0;
   gsize in = RTCP_HEADER_SIZE, out = RTCP_HEADER_SIZE;
 
+  if (!is_sound_sdes (packet, size))
+    return 0;
   for (guint i = 0; i < n; i++) {
     const guint8 *chunk = packet + in, *cname;
     gsize chunk_size;
 
-    if (size - in < 4 || !read_chunk (chunk, size - in, &cname, &chunk_size))
-      return 0;
+    read_chunk (chunk, size - in, &cname, &chunk_size);
     in += chunk_size;
     if (cname && admit_ssrc (guard, read_u32 (chunk), now_us)) {
       out += write_chunk (packet + out, chunk, cname);
