@@ -204,6 +204,8 @@ on_element_message (Conference *self, GstObject *origin,
     say (self, "%s joined", peer);
   else if (gst_structure_has_name (message, "peer-left"))
     say (self, "%s left: %s", peer, get (message, "reason"));
+  else if (gst_structure_has_name (message, "peer-renamed"))
+    say (self, "%.8s is now %s", get (message, "peer-id"), peer);
   else if (gst_structure_has_name (message, "path-changed"))
     tell_path (self, message);
   else if (gst_structure_has_name (message, "path-lost"))
