@@ -32,6 +32,7 @@ class Event:
   beyond = None         # ms, what would be better still
   lossless = False      # no RTP packet may be lost
   connected = True      # nobody may be told "disconnected"
+  fresh = False         # every run needs a call without a past
   watch = 1.5           # seconds after the strike that belong to it
   length = 5            # seconds that a run takes, about
   movers = None         # the sides with two networks; None: the one it strikes
@@ -44,6 +45,9 @@ class Event:
 
   def start_servers(self, world):
     world.start_signaling()
+
+  def before_call(self, world, side):
+    """What the networks are like when the call begins, if not whole."""
 
   def prepare(self, call, side):
     """Brings the call where the event finds it."""
@@ -208,18 +212,19 @@ class WithoutSignaling(LinkDown):
 
 
 class Planned(Event):
-  """The better network comes up while the other works."""
+  """The better network comes up while the other works. One that has been away
+  often is not moved to as soon."""
   title, target, beyond = 'planned move to a better network', 50, 20
-  lossless = True
+  lossless = fresh = True
   watch = 3
   settings = {}
 
+  def before_call(self, world, side):
+    self.other, self.used = world.uplinks_of(side)
+    self.other.link_down()
+
   def prepare(self, call, side):
-    better, lesser = call.world.uplinks_of(side)
-    better.link_down()
-    call.wait_media(time.monotonic() + 0.2, 30)
     call.wait_steady()
-    self.used, self.other = lesser, better
 
   def strike(self, call, side):
     self.other.restore()
@@ -232,7 +237,11 @@ class Planned(Event):
 class OldReturns(Planned):
   """A network that was silent speaks again: nothing may be lost by that."""
   title = 'the old network returns after silence'
+  fresh = False
   settings = {'interfaces': 'w*'}
+
+  def before_call(self, world, side):
+    pass
 
   def prepare(self, call, side):
     self.used, self.other = call.wait_standby(side)
@@ -290,7 +299,8 @@ class BothAtOnce(Event):
 class Flaps(Event):
   """The network in use goes and comes, five times in ten seconds."""
   title = 'five flaps in 10 s'
-  length = 14
+  length = 16
+  fresh = True
   watch = 10
   settings = {}
 
@@ -325,24 +335,37 @@ CELLS = [Cell(event, side, role) for event in EVENTS for side in ('camera', 'vie
          if event is not BothAtOnce or side == 'camera']
 
 
+def measure_one(call, cell, event):
+  event.prepare(call, cell.side)
+  before = call.counters()
+  begin = time.monotonic()
+  usable = event.strike(call, cell.side)
+  event.recovered(call, cell.side, begin)
+  call.wait_steady()
+  end = max(begin + event.watch, time.monotonic() - 0.5)
+  time.sleep(max(0, end + 0.5 - time.monotonic()))
+  sample = call.sample(begin, end, before, usable)
+  event.restore(call, cell.side)
+  return sample
+
+
 def measure(lab, cell, runs, report):
-  """Runs a cell's event `runs` times in one call; calls report(sample)."""
+  """Runs a cell's event `runs` times, in one call unless it must be fresh; calls
+  report(sample)."""
   event = cell.event()
   world = event.make_world(lab, cell.side)
   event.start_servers(world)
-  call = Call(world, cell.camera_calls, **event.settings)
+  call = None
   for _ in range(runs):
-    event.prepare(call, cell.side)
-    before = call.counters()
-    begin = time.monotonic()
-    usable = event.strike(call, cell.side)
-    event.recovered(call, cell.side, begin)
-    call.wait_steady()
-    end = max(begin + event.watch, time.monotonic() - 0.5)
-    time.sleep(max(0, end + 0.5 - time.monotonic()))
-    report(call.sample(begin, end, before, usable))
-    event.restore(call, cell.side)
-  call.stop()
+    if call is None:
+      event.before_call(world, cell.side)
+      call = Call(world, cell.camera_calls, **event.settings)
+    report(measure_one(call, cell, event))
+    if event.fresh:
+      call.stop()
+      call = None
+  if call:
+    call.stop()
 
 
 def run_cell(cell, runs, debug=None):

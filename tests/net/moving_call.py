@@ -104,8 +104,8 @@ class Call:
     self.world = world
     self.camera_calls = camera_calls
     self.settings = dict({'uri': world.uri()}, **settings)
-    for attempt in range(16):
-      self._start(attempt)
+    for _ in range(16):
+      self._start()
       # Which of two offers wins is a matter of the members' ids, which are random.
       if self.peer_stats('camera')['quic-role'] == ('server' if camera_calls else 'client'):
         break
@@ -117,13 +117,14 @@ class Call:
       record.update()
       self.ssrc[kind] = record.packets[-1][1]
 
-  def _start(self, attempt):
+  def _start(self):
+    number = len(self.world.lab.processes)      # of this attempt and no other
     def record(name):
-      return Record(self.world.lab.file('%s-%d' % (name, attempt)))
+      return Record(self.world.lab.file('%s-%d' % (name, number)))
     self.records = {'video': record('sent-video'), 'audio': record('sent-audio')}
     self.arrivals, self.played = record('arrivals'), record('played')
-    self.camera = self._start_camera('camera-%d' % attempt)
-    self.viewer = self._start_viewer('viewer-%d' % attempt)
+    self.camera = self._start_camera('camera-%d' % number)
+    self.viewer = self._start_viewer('viewer-%d' % number)
     self.viewer.wait_count('out.sink', 15, 30)
 
   def _start_camera(self, name):
