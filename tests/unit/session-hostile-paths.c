@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Offers of further paths by those who may make them and by those who may not,
+ * and peers that move all the time: bounded work and memory for the camera, and
+ * its call with somebody else goes on. */
+#include <string.h>
+
+#include "tests/unit/hostile-peer.h"
+
+#define KEY_SIZE 32
+#define KEY_LABEL "EXPORTER-quicp2p-paths"
+
+/* Offers that are followed at once, and one in half a second after that. */
+#define BURST 16
+#define A_SECOND 2
+/* Paths at once. */
+#define MAX_PATHS 8
+
+typedef struct {
+  QpSignalingServer *server;
+  Victims victims;
+  Rogue rogue;
+  guint8 key[KEY_SIZE];
+} Scene;
+
+/* What eight paths cost on the camera's side. */
+static const Cost eight_paths = { .heap = 16 * 1024 * 1024, .fds = 64 };
+
+static void
+scene_start (Scene *scene)
+{
+  g_autoptr (QpConfig) config = NULL;
+  guint port;
+
+  scene->server = hostile_server_new ();
+  port = qp_signaling_server_get_port (scene->server);
+  config = side_make_config (port, FALSE);
+  victims_start (&scene->victims, config, config, QP_MAPPING_STREAM_PER_FRAME);
+  rogue_connect (&scene->rogue, port);
+  /* The client opens the control stream. */
+  ROGUE_WAIT (scene->rogue.sdp != NULL);
+  g_assert_true (qp_quic_export_key (scene->rogue.quic, KEY_LABEL, scene->key,
+      sizeof scene->key));
+  victims_mark (&scene->victims);
+}
+
+static void
+scene_end (Scene *scene, const Cost *cost)
+{
+  victims_watch (&scene->victims);
+  g_assert_false (scene->rogue.closed);
+  rogue_leave (&scene->rogue);
+  victims_survived (&scene->victims, cost);
+  qp_signaling_server_free (scene->server);
+}
+
+static char *
+make_mac (Scene *scene, const guint8 *key, const char *type, guint path,
+    const char *text)
+{
+  g_autofree char *all = g_strdup_printf ("%s\n%s\n%u\ncontrolling\n%s", type,
+      scene->rogue.call, path, text);
+
+  return g_compute_hmac_for_string (G_CHECKSUM_SHA256, key, KEY_SIZE, all, -1);
+}
+
+static QpMessage *
+make_offer (Scene *scene, const guint8 *key, guint path)
+{
+  QpMessage *offer = qp_message_new (QP_MESSAGE_PATH_OFFER);
+
+  offer->call = g_strdup (scene->rogue.call);
+  offer->path = path;
+  offer->ufrag = g_strdup ("abcd");
+  offer->mac = make_mac (scene, key, "path-offer", path, offer->ufrag);
+  return offer;
+}
+
+/* Takes the message. The camera reads it before long: in between it is looked
+ * at what that costs. */
+static void
+send_control (Scene *scene, QpMessage *message)
+{
+  g_autofree char *json = qp_message_to_json (message);
+
+  qp_message_free (message);
+  rogue_control (&scene->rogue, json);
+  while (qp_quic_get_unsent (scene->rogue.quic, 0) > 65536)
+    run_once ();
+}
+
+static void
+send_signaling (Scene *scene, QpMessage *message)
+{
+  member_send (&scene->rogue.member, scene->rogue.peer, message);
+}
+
+static guint
+count_answers (Scene *scene)
+{
+  return member_count (&scene->rogue.member, QP_MESSAGE_PATH_ANSWER);
+}
+
+/* Answers that the time since `begin` allows, with one more for good measure. */
+static guint
+allowed (gint64 begin)
+{
+  gint64 seconds = (g_get_monotonic_time () - begin) / G_USEC_PER_SEC + 1;
+
+  return BURST + (guint) seconds * A_SECOND + 1;
+}
+
+static void
+test_ten_thousand (void)
+{
+  Scene scene = { 0 };
+  gint64 begin;
+
+  scene_start (&scene);
+  begin = g_get_monotonic_time ();
+  for (guint i = 1; i <= 10000; i++) {
+    send_control (&scene, make_offer (&scene, scene.key, 2 * i));
+    if (i % 100 == 0) {
+      run_once ();
+      victims_watch (&scene.victims);
+    }
+  }
+  run_for (500);
+  g_assert_cmpuint (count_answers (&scene), >=, MAX_PATHS / 2);
+  g_assert_cmpuint (count_answers (&scene), <=, allowed (begin));
+  scene_end (&scene, &eight_paths);
+}
+
+/* By one who does not have the keys: nothing is made, nothing answered. */
+static void
+test_forged (void)
+{
+  const Cost cost = { .heap = 4 * 1024 * 1024, .fds = 2 };
+  guint8 key[KEY_SIZE] = { 1, 2, 3 };
+  Scene scene = { 0 };
+
+  scene_start (&scene);
+  for (guint i = 1; i <= 10000; i++) {
+    QpMessage *offer = make_offer (&scene, key, 2 * i);
+
+    if (i % 10 == 0)
+      send_signaling (&scene, offer);
+    else
+      send_control (&scene, offer);
+    if (i % 100 == 0) {
+      run_once ();
+      victims_watch (&scene.victims);
+    }
+  }
+  run_for (500);
+  g_assert_cmpuint (count_answers (&scene), ==, 0);
+  scene_end (&scene, &cost);
+}
+
+/* Numbers that are not the peer's to use: path 0, and those of the other side. */
+static void
+test_foreign_numbers (void)
+{
+  const Cost cost = { .heap = 4 * 1024 * 1024, .fds = 2 };
+  Scene scene = { 0 };
+
+  scene_start (&scene);
+  for (guint i = 0; i < 100; i++) {
+    send_control (&scene, make_offer (&scene, scene.key, 2 * i + 1));
+    send_control (&scene, make_offer (&scene, scene.key, 0));
+  }
+  run_for (500);
+  g_assert_cmpuint (count_answers (&scene), ==, 0);
+  scene_end (&scene, &cost);
+}
+
+static void
+send_gone (Scene *scene, guint path)
+{
+  QpMessage *gone = qp_message_new (QP_MESSAGE_PATH_GONE);
+
+  gone->call = g_strdup (scene->rogue.call);
+  gone->path = path;
+  gone->mac = make_mac (scene, scene->key, "path-gone", path, "");
+  send_control (scene, gone);
+}
+
+/* A true offer that is over, kept by the server and sent again. */
+static void
+test_replayed (void)
+{
+  const Cost cost = { .heap = 4 * 1024 * 1024, .fds = 12 };
+  Scene scene = { 0 };
+  guint answers;
+
+  scene_start (&scene);
+  send_control (&scene, make_offer (&scene, scene.key, 2));
+  ROGUE_WAIT (count_answers (&scene) == 1);
+  send_gone (&scene, 2);
+  run_for (300);
+  answers = count_answers (&scene);
+  for (guint i = 0; i < 1000; i++) {
+    send_signaling (&scene, make_offer (&scene, scene.key, 2));
+    if (i % 20 == 0)
+      run_once ();
+  }
+  run_for (500);
+  g_assert_cmpuint (count_answers (&scene), ==, answers);
+  /* A new one is followed. */
+  send_control (&scene, make_offer (&scene, scene.key, 4));
+  ROGUE_WAIT (count_answers (&scene) == answers + 1);
+  scene_end (&scene, &cost);
+}
+
+/* Candidates without end for a path that is made, true ones and forged ones. */
+static void
+test_candidates (void)
+{
+  Scene scene = { 0 };
+
+  scene_start (&scene);
+  send_control (&scene, make_offer (&scene, scene.key, 2));
+  ROGUE_WAIT (count_answers (&scene) == 1);
+  for (guint i = 0; i < 10000; i++) {
+    g_autofree char *line = g_strdup_printf (
+        "candidate:%u 1 udp 2130706431 127.0.0.1 %u typ host", i, 1024 + i);
+    QpMessage *candidate = new_candidate (scene.rogue.call, line);
+
+    candidate->path = 2;
+    if (i % 2 == 0)
+      candidate->mac = make_mac (&scene, scene.key, "candidate", 2, line);
+    send_control (&scene, candidate);
+    if (i % 100 == 0) {
+      run_once ();
+      victims_watch (&scene.victims);
+    }
+  }
+  run_for (500);
+  scene_end (&scene, &eight_paths);
+}
+
+/* A path that is offered and given up again, a thousand times. */
+static void
+test_churn (void)
+{
+  Scene scene = { 0 };
+  gint64 begin;
+
+  scene_start (&scene);
+  begin = g_get_monotonic_time ();
+  for (guint i = 1; i <= 1000; i++) {
+    send_control (&scene, make_offer (&scene, scene.key, 2 * i));
+    send_gone (&scene, 2 * i);
+    if (i % 20 == 0) {
+      run_once ();
+      victims_watch (&scene.victims);
+    }
+  }
+  run_for (500);
+  g_assert_cmpuint (count_answers (&scene), >=, BURST / 2);
+  g_assert_cmpuint (count_answers (&scene), <=, allowed (begin));
+  scene_end (&scene, &eight_paths);
+}
+
+int
+main (int argc, char **argv)
+{
+  hostile_init (&argc, &argv);
+  g_test_add_func ("/hostile/paths/ten-thousand", test_ten_thousand);
+  g_test_add_func ("/hostile/paths/forged", test_forged);
+  g_test_add_func ("/hostile/paths/foreign-numbers", test_foreign_numbers);
+  g_test_add_func ("/hostile/paths/replayed", test_replayed);
+  g_test_add_func ("/hostile/paths/candidates", test_candidates);
+  g_test_add_func ("/hostile/paths/churn", test_churn);
+  return g_test_run ();
+}
