@@ -286,6 +286,15 @@ on_request_jitterbuffer (GstElement *rtpbin, guint session, gpointer user)
   return g_object_new (GST_TYPE_QUICP2P_PASS, NULL);
 }
 
+/* A stream begins with a frame whose packets come in order: waiting for earlier
+ * ones would only show it later. */
+static void
+on_new_jitterbuffer (GstElement *rtpbin, GstElement *jitterbuffer,
+    guint session, guint ssrc, gpointer user)
+{
+  g_object_set (jitterbuffer, "faststart-min-packets", 1, NULL);
+}
+
 /* --- Producers ------------------------------------------------------------ */
 
 static void
@@ -305,6 +314,9 @@ configure_rtpbin (GstQuicP2PProducer *producer)
   if (producer->latency_ms == 0)
     g_signal_connect (rtpbin, "request-jitterbuffer",
         G_CALLBACK (on_request_jitterbuffer), producer);
+  else
+    g_signal_connect (rtpbin, "new-jitterbuffer",
+        G_CALLBACK (on_new_jitterbuffer), producer);
 }
 
 GstQuicP2PProducer *
