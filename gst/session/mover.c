@@ -344,6 +344,8 @@ get_pto (QpMover *mover, const QpQuicInfo *info)
   if (mover->former_pto_us > 0)
     return MIN (pto, mover->former_pto_us);
   mover->pto_us = pto;
+  if (info->srtt_us > 0 && info->last_ack_us > mover->moved_us)
+    qp_paths_set_rtt (mover->paths, mover->active, (gint64) info->srtt_us);
   return pto;
 }
 

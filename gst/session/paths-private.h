@@ -34,6 +34,7 @@ typedef struct {
   char *interface;       /* ours: restricted to it; NULL: any */
   GPtrArray *candidates; /* ours, told so far, for repeats; of char* */
   gint64 born_us, usable_us;
+  gint64 rtt_us; /* QUIC's, -1: unknown */
   gint64 doubted_until_us;
   guint doubts;      /* since it proved itself */
   gboolean routed;   /* there was a route for it */

@@ -223,6 +223,7 @@ qp_paths_add (QpPaths *paths, guint number, QpPathRole role,
   entry->interface = g_strdup (interface);
   entry->candidates = g_ptr_array_new_with_free_func (g_free);
   entry->born_us = g_get_monotonic_time ();
+  entry->rtt_us = -1;
   entry->path = qp_path_new (paths->context, &config, &path_callbacks, entry);
   g_ptr_array_add (paths->entries, entry);
   return entry;
@@ -397,9 +398,18 @@ qp_paths_describe (QpPaths *paths)
 }
 
 void
+qp_paths_set_rtt (QpPaths *paths, guint number, gint64 rtt_us)
+{
+  QpPathEntry *entry = qp_paths_find (paths, number);
+
+  if (entry)
+    entry->rtt_us = rtt_us;
+}
+
+void
 qp_paths_foreach (QpPaths *paths,
     void (*func) (guint number, const char *interface, gboolean usable,
-        const QpPathInfo *info, gpointer user),
+        gint64 rtt_us, const QpPathInfo *info, gpointer user),
     gpointer user)
 {
   for (guint i = 0; i < paths->entries->len; i++) {
@@ -410,6 +420,6 @@ qp_paths_foreach (QpPaths *paths,
       continue;
     qp_path_get_info (entry->path, &info);
     func (entry->number, entry->interface, qp_path_entry_is_usable (entry),
-        &info, user);
+        entry->rtt_us, &info, user);
   }
 }

@@ -98,10 +98,15 @@ gboolean qp_paths_is_relayed (QpPaths *paths, guint number);
 gboolean qp_paths_get_info (QpPaths *paths, guint number, QpPathInfo *info);
 /* What path 0 tried, for the first connection's errors. (transfer full) */
 char *qp_paths_describe (QpPaths *paths);
-/* Calls `func` for each path; `interface` is NULL where it is not known. */
+/* QUIC's round trip on a path that it uses, µs. */
+void qp_paths_set_rtt (QpPaths *paths, guint number, gint64 rtt_us);
+
+/* Calls `func` for each path; `interface` is NULL where it is not known, and
+ * `rtt_us` is -1 for a path that QUIC has not used; of one that it has left, it
+ * is the last one. */
 void qp_paths_foreach (QpPaths *paths,
     void (*func) (guint number, const char *interface, gboolean usable,
-        const QpPathInfo *info, gpointer user),
+        gint64 rtt_us, const QpPathInfo *info, gpointer user),
     gpointer user);
 
 G_END_DECLS

@@ -175,7 +175,8 @@ void qp_rtcp_return_unref (QpRtcpReturn *rtcp);
  *     remote-candidate-type, remote-address    string
  *     paths   GstValueArray of GstStructure "path", the one in use and those that
  *             stand behind it: path-id, state, usable (boolean), interface,
- *             the four candidate fields, bytes-sent, bytes-received
+ *             the four candidate fields, bytes-sent, bytes-received; rtt-ms
+ *             (double) if QUIC has used it: the last one there
  *     rtt-ms, min-rtt-ms, latest-rtt-ms        double
  *     cwnd-bytes, bytes-in-flight, bytes-unsent  uint64
  *     mtu-bytes                                uint    UDP payload that the path

@@ -126,8 +126,7 @@ add_flow (QpTrack *local, QpRemoteTrack *remote, gpointer flow, gpointer user)
     append_structure (walk->flows, structure);
 }
 
-/* The fields that a peer and, for the first connected one, the top level have.
- */
+/* The fields that a peer and, for the first connected one, the top level have. */
 static void
 set_transport_fields (GstStructure *structure, QpPeer *peer)
 {
@@ -164,19 +163,21 @@ set_transport_fields (GstStructure *structure, QpPeer *peer)
 }
 
 static void
-add_path (guint number, const char *interface, gboolean usable,
+add_path (guint number, const char *interface, gboolean usable, gint64 rtt_us,
     const QpPathInfo *info, gpointer user)
 {
-  append_structure (user,
-      gst_structure_new ("path", "path-id", G_TYPE_UINT, number, "state",
-          G_TYPE_STRING, qp_path_state_to_string (info->state), "usable",
-          G_TYPE_BOOLEAN, usable, "interface", G_TYPE_STRING, interface,
-          "local-candidate-type", G_TYPE_STRING, info->local.type,
-          "local-address", G_TYPE_STRING, info->local.address,
-          "remote-candidate-type", G_TYPE_STRING, info->remote.type,
-          "remote-address", G_TYPE_STRING, info->remote.address, "bytes-sent",
-          G_TYPE_UINT64, info->bytes_sent, "bytes-received", G_TYPE_UINT64,
-          info->bytes_received, NULL));
+  GstStructure *path = gst_structure_new ("path", "path-id", G_TYPE_UINT,
+      number, "state", G_TYPE_STRING, qp_path_state_to_string (info->state),
+      "usable", G_TYPE_BOOLEAN, usable, "interface", G_TYPE_STRING, interface,
+      "local-candidate-type", G_TYPE_STRING, info->local.type, "local-address",
+      G_TYPE_STRING, info->local.address, "remote-candidate-type",
+      G_TYPE_STRING, info->remote.type, "remote-address", G_TYPE_STRING,
+      info->remote.address, "bytes-sent", G_TYPE_UINT64, info->bytes_sent,
+      "bytes-received", G_TYPE_UINT64, info->bytes_received, NULL);
+
+  if (rtt_us >= 0)
+    gst_structure_set (path, "rtt-ms", G_TYPE_DOUBLE, rtt_us / 1000.0, NULL);
+  append_structure (user, path);
 }
 
 static void
