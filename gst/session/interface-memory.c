@@ -52,8 +52,7 @@ get_record (QpInterfaceMemory *memory, const char *name)
 static gint64
 get_retry (const Record *record)
 {
-  return (gint64) FIRST_RETRY_US
-      << MIN (record->attempts - 1, RETRY_DOUBLINGS);
+  return (gint64) FIRST_RETRY_US << MIN (record->attempts - 1, RETRY_DOUBLINGS);
 }
 
 gboolean

@@ -18,8 +18,8 @@ test_attempts (void)
   for (guint i = 0; i < G_N_ELEMENTS (waits); i++) {
     qp_interface_memory_tried (memory, "wlan0", 1, now);
     g_assert_false (qp_interface_memory_may_try (memory, "wlan0", 1, now));
-    g_assert_false (
-        qp_interface_memory_may_try (memory, "wlan0", 1, now + waits[i] - 1));
+    g_assert_false (qp_interface_memory_may_try (memory, "wlan0", 1,
+        now + waits[i] - 1));
     now += waits[i];
     g_assert_true (qp_interface_memory_may_try (memory, "wlan0", 1, now));
     /* Others are not meant. */
@@ -29,10 +29,10 @@ test_attempts (void)
   qp_interface_memory_tried (memory, "wlan0", 1, now);
   g_assert_true (qp_interface_memory_may_try (memory, "wlan0", 2, now));
   qp_interface_memory_tried (memory, "wlan0", 2, now);
-  g_assert_false (
-      qp_interface_memory_may_try (memory, "wlan0", 2, now + 499 * MS));
-  g_assert_true (
-      qp_interface_memory_may_try (memory, "wlan0", 2, now + 500 * MS));
+  g_assert_false (qp_interface_memory_may_try (memory, "wlan0", 2,
+      now + 499 * MS));
+  g_assert_true (qp_interface_memory_may_try (memory, "wlan0", 2,
+      now + 500 * MS));
   qp_interface_memory_worked (memory, "wlan0");
   g_assert_true (qp_interface_memory_may_try (memory, "wlan0", 2, now));
   qp_interface_memory_free (memory);
@@ -70,9 +70,9 @@ test_forgets (void)
   qp_interface_memory_lost (memory, "veth2", BEGIN + 30 * S);
   qp_interface_memory_forget (memory, BEGIN + 60 * S);
   g_assert_true (qp_interface_memory_may_try (memory, "veth1", 1, BEGIN));
-  g_assert_cmpint (
-      qp_interface_memory_get_trial (memory, "veth2", BEGIN + 60 * S), ==,
-      2 * S);
+  g_assert_cmpint (qp_interface_memory_get_trial (memory, "veth2",
+                       BEGIN + 60 * S),
+      ==, 2 * S);
   qp_interface_memory_free (memory);
 }
 

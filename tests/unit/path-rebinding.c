@@ -155,8 +155,8 @@ nat_rebind (Nat *nat)
 static guint16
 port_of (GSocket *socket)
 {
-  g_autoptr (GSocketAddress) address = g_socket_get_local_address (socket,
-      NULL);
+  g_autoptr (GSocketAddress)
+      address = g_socket_get_local_address (socket, NULL);
 
   return g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (address));
 }
@@ -207,8 +207,9 @@ connect_through (Nat *nat, Side *hidden, Side *open)
   words = g_strsplit (open->candidate, " ", -1);
   nat->open = g_inet_socket_address_new_from_string (words[4],
       (guint) g_ascii_strtoull (words[5], NULL, 10));
-  inside = g_strdup_printf ("candidate:1 1 udp 2130706431 127.0.0.1 %u typ host",
-      port_of (nat->inside));
+  inside =
+      g_strdup_printf ("candidate:1 1 udp 2130706431 127.0.0.1 %u typ host",
+          port_of (nat->inside));
   g_assert_true (qp_path_add_remote_candidate (hidden->path, inside, &error));
   qp_path_remote_gathering_done (hidden->path);
   RUN_UNTIL (hidden->state == QP_PATH_CONNECTED &&
@@ -221,7 +222,8 @@ send_one (Side *side)
   static const guint8 datagram[] = { 0x40, 1, 2, 3 };
 
   g_assert_cmpint (qp_path_send (side->path, datagram, sizeof datagram,
-                       sizeof datagram, NULL), ==, QP_PATH_SEND_OK);
+                       sizeof datagram, NULL),
+      ==, QP_PATH_SEND_OK);
 }
 
 static char *

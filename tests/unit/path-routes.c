@@ -19,8 +19,9 @@ ipv4_line (const char *interface, const char *destination, const char *mask,
 
   memcpy (&a, g_inet_address_to_bytes (to), sizeof a);
   memcpy (&b, g_inet_address_to_bytes (with), sizeof b);
-  return g_strdup_printf ("%s\t%08X\t00000000\t%04X\t0\t0\t100\t%08X\t0\t0\t0\n",
-      interface, a, flags, b);
+  return g_strdup_printf (
+      "%s\t%08X\t00000000\t%04X\t0\t0\t100\t%08X\t0\t0\t0\n", interface, a,
+      flags, b);
 }
 
 static gboolean
