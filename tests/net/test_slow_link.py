@@ -74,7 +74,7 @@ def slow_link(lab, mapping):
       % properties({'uri': network.uri()}),
       rtp={'video.sink': lab.file('video-got'), 'audio.sink': lab.file('audio-got')})
   receiver.wait_state('waiting')
-  sender = camera(network, source=PICTURE, audio=True, mapping=mapping,
+  sender = camera(network, source=PICTURE, audio=True, mapping=mapping, adapt='none',
                   rtp={'pay.src': lab.file('video-sent'), 'apay.src': lab.file('audio-sent')})
   receiver.wait_event('first-buffer', 20)
   time.sleep(SETTLE)
