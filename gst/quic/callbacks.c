@@ -266,13 +266,7 @@ on_stream_credit (ngtcp2_conn *conn, int64_t id, uint64_t max, void *user,
 static int
 on_more_streams (ngtcp2_conn *conn, uint64_t max, void *user)
 {
-  QpQuic *quic = user;
-  QpEvent event = { .type = QP_EVENT_STREAMS_AVAILABLE };
-
-  if (quic->streams_wanted) {
-    quic->streams_wanted = FALSE;
-    qp_quic_add_event (quic, &event);
-  }
+  qp_quic_tell_streams_available (user);
   return 0;
 }
 

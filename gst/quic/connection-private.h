@@ -81,8 +81,9 @@ struct _QpStream {
   gboolean reset_here : 1; /* by qp_quic_reset() */
   gboolean stop_told : 1;  /* the owner knows that the peer wants no more */
 
-  gboolean local : 1; /* opened here */
-  gboolean told : 1;  /* the owner knows this stream */
+  gboolean local : 1;  /* opened here */
+  gboolean told : 1;   /* the owner knows this stream */
+  gboolean unused : 1; /* local: taken back, nobody's; in QpQuic.unused */
 #if NGTCP2_VERSION_NUM < 0x011700
   gboolean given_back : 1; /* see give_back_early() */
 #endif
@@ -212,7 +213,8 @@ struct _QpQuic {
   guint resets_open; /* the peer's streams that were reset, but not closed */
 #endif
   gboolean streams_wanted; /* qp_quic_open() failed */
-  guint64 bytes_unsent;    /* on streams and as datagrams */
+  QpRing unused; /* of gint64: streams that were reset before anything left */
+  guint64 bytes_unsent; /* on streams and as datagrams */
 
   /* Datagrams. */
   GPtrArray *datagram_queues; /* of QpDatagramQueue; their owners free them */
@@ -296,6 +298,8 @@ void qp_stream_advance (QpQuic *quic, QpStream *stream, gsize size,
 void qp_stream_acked (QpQuic *quic, QpStream *stream, guint64 offset);
 void qp_stream_block (QpQuic *quic, QpStream *stream);
 void qp_stream_unblock (QpQuic *quic, QpStream *stream);
+/* Tells the owner, if qp_quic_open() has failed, that it may be tried again. */
+void qp_quic_tell_streams_available (QpQuic *quic);
 /* Forgets all data and sends no more. */
 void qp_stream_forget (QpQuic *quic, QpStream *stream);
 /* Sends the STOP_SENDING that qp_quic_stop() asked for. */

@@ -351,6 +351,7 @@ quic_alloc (GMainContext *context, const QpQuicConfig *config,
   quic->path = config->first_path;
   quic->buffer = g_malloc (QP_QUIC_BUFFER_SIZE);
   qp_ring_init (&quic->batches, sizeof (QpBatch));
+  qp_ring_init (&quic->unused, sizeof (gint64));
   quic->datagram_queues = g_ptr_array_new ();
   quic->urgent = qp_datagram_queue_new (quic, QP_PRIORITY_CONTROL);
   qp_quic_set_path (quic, quic->path, config->max_payload);
@@ -406,6 +407,7 @@ finalize (QpQuic *quic)
   g_free (quic->close_reason);
   g_free (quic->close_packet);
   qp_ring_clear (&quic->batches);
+  qp_ring_clear (&quic->unused);
   g_free (quic->buffer);
   g_free (quic->qlog_dir);
   g_free (quic->name);

@@ -76,12 +76,12 @@ typedef struct {
       gpointer user);
   /* `stream` is over in both directions (everything acknowledged, or reset);
    * its number means nothing any more. Called once for each stream that was
-   * opened here or delivered data from there. A peer's stream that was reset
+   * opened here (and not taken back) or delivered data from there. A peer's stream that was reset
    * before it delivered anything is never told of. */
   void (*stream_closed) (QpQuic *quic, gint64 stream, gpointer user);
   void (*datagram) (QpQuic *quic, const guint8 *data, gsize size,
       gpointer user);
-  /* The peer allows more streams again, after qp_quic_open() failed. */
+  /* There may be streams again, after qp_quic_open() failed. */
   void (*streams_available) (QpQuic *quic, gpointer user);
   /* A path asked for with qp_quic_migrate() was validated, or not. */
   void (*path_result) (QpQuic *quic, guint path, gboolean validated,
@@ -144,7 +144,10 @@ gint64 qp_quic_open (QpQuic *quic, gboolean bidirectional, QpPriority priority);
  * `fin` ends the stream). FALSE if the stream is gone or already ended. */
 gboolean qp_quic_write (QpQuic *quic, gint64 stream, GBytes *data,
     gboolean fin);
-/* RESET_STREAM with `code`; unsent and unacknowledged data is forgotten. */
+/* RESET_STREAM with `code`; unsent and unacknowledged data is forgotten. A
+ * unidirectional stream of which nothing has left is taken back instead: the
+ * peer hears nothing, stream_closed does not come, and the next qp_quic_open()
+ * has its number again. */
 void qp_quic_reset (QpQuic *quic, gint64 stream, guint64 code);
 /* STOP_SENDING with `code`: no more stream_data for it is delivered. */
 void qp_quic_stop (QpQuic *quic, gint64 stream, guint64 code);

@@ -97,8 +97,8 @@ drop_first_chunk (QpStream *stream)
   qp_ring_pop (&stream->chunks);
 }
 
-void
-qp_stream_forget (QpQuic *quic, QpStream *stream)
+static void
+drop_all_chunks (QpQuic *quic, QpStream *stream)
 {
   quic->bytes_unsent -= stream->queued_offset - stream->sent_offset;
   while (stream->chunks.length > 0)
@@ -107,8 +107,40 @@ qp_stream_forget (QpQuic *quic, QpStream *stream)
   stream->unsent_index = 0;
   stream->unsent_skip = 0;
   stream->acked_skip = 0;
+}
+
+void
+qp_stream_forget (QpQuic *quic, QpStream *stream)
+{
+  drop_all_chunks (quic, stream);
   stream->reset = TRUE;
   update_ready (quic, stream);
+}
+
+void
+qp_quic_tell_streams_available (QpQuic *quic)
+{
+  QpEvent event = { .type = QP_EVENT_STREAMS_AVAILABLE };
+
+  if (!quic->streams_wanted)
+    return;
+  quic->streams_wanted = FALSE;
+  qp_quic_add_event (quic, &event);
+}
+
+/* Makes the stream what it was when it was opened: the next owner's. */
+static void
+take_back (QpQuic *quic, QpStream *stream)
+{
+  drop_all_chunks (quic, stream);
+  stream->fin_queued = FALSE;
+  stream->unused = TRUE;
+  update_ready (quic, stream);
+  *(gint64 *) qp_ring_push (&quic->unused) = stream->id;
+  if (quic->streams_wanted) {
+    qp_quic_tell_streams_available (quic);
+    quic->flush_wanted = TRUE;
+  }
 }
 
 void
@@ -226,6 +258,28 @@ qp_stream_unblock (QpQuic *quic, QpStream *stream)
   update_ready (quic, stream);
 }
 
+/* A unidirectional stream of ours that the peer has heard nothing of; -1: there
+ * is none. */
+static gint64
+reuse (QpQuic *quic, QpPriority priority)
+{
+  while (quic->unused.length > 0) {
+    gint64 id = *(gint64 *) qp_ring_peek (&quic->unused, 0);
+    QpStream *stream = qp_quic_find_stream (quic, id);
+
+    qp_ring_pop (&quic->unused);
+    /* With any stream all those of lower numbers exist (RFC 9000, 3.2), so the
+     * peer may have stopped it. */
+    if (stream != NULL && !stream->reset) {
+      stream->unused = FALSE;
+      stream->priority = priority;
+      stream->order = quic->next_order++;
+      return id;
+    }
+  }
+  return -1;
+}
+
 gint64
 qp_quic_open (QpQuic *quic, gboolean bidirectional, QpPriority priority)
 {
@@ -236,6 +290,8 @@ qp_quic_open (QpQuic *quic, gboolean bidirectional, QpPriority priority)
   g_return_val_if_fail (priority < QP_N_PRIORITIES, -1);
   if (quic->state != QP_QUIC_ESTABLISHED)
     return -1;
+  if (!bidirectional && (id = reuse (quic, priority)) >= 0)
+    return id;
   result = bidirectional ? ngtcp2_conn_open_bidi_stream (quic->conn, &id, NULL)
                          : ngtcp2_conn_open_uni_stream (quic->conn, &id, NULL);
   if (result != 0) {
@@ -251,7 +307,8 @@ qp_quic_open (QpQuic *quic, gboolean bidirectional, QpPriority priority)
 static gboolean
 can_write (const QpStream *stream)
 {
-  return stream->local || ngtcp2_is_bidi_stream (stream->id);
+  return !stream->unused &&
+      (stream->local || ngtcp2_is_bidi_stream (stream->id));
 }
 
 gboolean
@@ -277,6 +334,14 @@ qp_quic_write (QpQuic *quic, gint64 id, GBytes *data, gboolean fin)
   return TRUE;
 }
 
+/* Nothing of it has left, and nothing comes back on it. */
+static gboolean
+is_unheard_of (const QpStream *stream)
+{
+  return stream->sent_offset == 0 && !stream->fin_sent &&
+      !ngtcp2_is_bidi_stream (stream->id);
+}
+
 void
 qp_quic_reset (QpQuic *quic, gint64 id, guint64 code)
 {
@@ -285,6 +350,10 @@ qp_quic_reset (QpQuic *quic, gint64 id, guint64 code)
   if (stream == NULL || quic->state != QP_QUIC_ESTABLISHED ||
       !can_write (stream) || stream->reset)
     return;
+  if (is_unheard_of (stream)) {
+    take_back (quic, stream);
+    return;
+  }
   if (ngtcp2_conn_shutdown_stream_write (quic->conn, 0, id, code) != 0)
     QUIC_WARNING (quic,
         "stream %" G_GINT64_FORMAT " cannot be reset: out of memory", id);

@@ -558,6 +558,31 @@ wire_new_established (guint32 seed, guint delay_us)
   return wire;
 }
 
+GBytes *
+wire_make_bytes (guint32 seed, gsize size)
+{
+  guint8 *data = g_malloc (MAX (size, 1));
+  guint32 state = seed * 2654435761u + 1;
+  gsize i;
+
+  for (i = 0; i < size; i++) {
+    state = state * 1664525 + 1013904223;
+    data[i] = (guint8) (state >> 24);
+  }
+  return g_bytes_new_take (data, size);
+}
+
+void
+wire_assert_stream (WireEnd *end, gint64 id, guint32 seed, gsize size)
+{
+  g_autoptr (GBytes) expected = wire_make_bytes (seed, size);
+  WireStream *stream = wire_get_stream (end, id);
+
+  g_assert_true (stream->fin);
+  g_assert_cmpmem (stream->data->data, stream->data->len,
+      g_bytes_get_data (expected, NULL), size);
+}
+
 void
 wire_inject (WireEnd *end, guint path, const guint8 *data, gsize size)
 {

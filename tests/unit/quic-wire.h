@@ -108,6 +108,10 @@ void wire_establish (Wire *wire);
 /* Connected and established with settings that work. */
 Wire *wire_new_established (guint32 seed, guint delay_us);
 WireStream *wire_get_stream (WireEnd *end, gint64 id);
+/* Bytes made from `seed`, the same anywhere. */
+GBytes *wire_make_bytes (guint32 seed, gsize size);
+/* The stream came to its end with wire_make_bytes (seed, size). */
+void wire_assert_stream (WireEnd *end, gint64 id, guint32 seed, gsize size);
 /* Delivers `size` bytes on `path` to `end` as if the peer had sent them. */
 void wire_inject (WireEnd *end, guint path, const guint8 *data, gsize size);
 void wire_free (Wire *wire);
