@@ -43,8 +43,8 @@ struct _QpCall {
   QpReceiver *receiver;
 
   QpRateEstimate rate;
-  gint64 rate_at;   /* when it was fed last */
-  guint rate_moves; /* of the connection, that it knows of */
+  gint64 rate_at;                 /* when it was fed last */
+  guint rate_path;                /* the one that it is about */
   guint64 rate_told, target_told; /* bit/s */
 
   gint64 control; /* the control stream, -1: none */

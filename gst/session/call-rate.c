@@ -25,7 +25,12 @@ differs (guint64 rate, guint64 told)
 static void
 follow_move (QpCall *call, const QpQuicInfo *info)
 {
-  call->rate_moves = info->migrations;
+  gboolean same_network = qp_paths_are_twins (call->paths, call->rate_path,
+      info->path);
+
+  call->rate_path = info->path;
+  if (same_network)
+    return;
   qp_rate_estimate_move (&call->rate);
   GST_INFO ("%s: path %u may carry %" G_GUINT64_FORMAT
             " kbit/s, half of what the former did, until it is known better",
@@ -63,7 +68,7 @@ qp_call_watch_rate (QpCall *call)
     return;
   call->rate_at = now;
   qp_quic_get_info (call->quic, &info);
-  if (info.migrations != call->rate_moves)
+  if (info.path != call->rate_path)
     follow_move (call, &info);
   sample = (QpRateSample){ .now = now,
     .acked_at = info.last_ack_us,

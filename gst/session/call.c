@@ -284,10 +284,11 @@ qp_call_is_cut (QpCall *call)
   return call->mover && qp_mover_is_cut (call->mover);
 }
 
-gint64
-qp_call_get_last_gap (QpCall *call)
+guint
+qp_call_get_moves (QpCall *call, gint64 *gap_us)
 {
-  return call->mover ? qp_mover_get_last_gap (call->mover) : -1;
+  *gap_us = -1;
+  return call->mover ? qp_mover_get_moves (call->mover, gap_us) : 0;
 }
 
 QpPaths *

@@ -127,8 +127,8 @@ void qp_call_network_changed (QpCall *call);
 void qp_call_signaling_returned (QpCall *call);
 /* TRUE while no path works. */
 gboolean qp_call_is_cut (QpCall *call);
-/* µs without a packet at the last move; -1 before any. */
-gint64 qp_call_get_last_gap (QpCall *call);
+/* How often it moved; `gap_us` was without a packet the last time, -1 before. */
+guint qp_call_get_moves (QpCall *call, gint64 *gap_us);
 QpPaths *qp_call_get_paths (QpCall *call); /* transfer none */
 
 G_END_DECLS

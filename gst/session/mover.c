@@ -38,6 +38,8 @@
 /* A planned move, or the server's wish for one, that led nowhere is not
  * repeated before. */
 #define PATIENCE_US (3 * G_USEC_PER_SEC)
+/* The cause of path 0's succession, in which no network changes. */
+#define SUCCESSION "ICE credentials that signaling does not know"
 
 typedef enum {
   QP_MOVER_SETTLED,    /* on the path in use, with no other in mind */
@@ -85,6 +87,7 @@ struct _QpMover {
   gint64 heard_us;         /* on `active` */
   int moved_from;          /* the first packet on the new path is awaited; -1 */
   gint64 gap_from_us, last_gap_us;
+  guint moves;
   gint64 homeless_us; /* HOMELESS: since */
   gboolean told_lost; /* of the path in use */
   gboolean cut;
@@ -288,6 +291,12 @@ check (QpMover *mover, const QpQuicInfo *info, gint64 now)
         overdue ? "acknowledged in time" : "heard for longer than usual");
 }
 
+static gboolean
+is_succession (QpMover *mover, guint to)
+{
+  return mover->active == 0 && qp_paths_are_twins (mover->paths, 0, to);
+}
+
 static void
 plan (QpMover *mover, gint64 now)
 {
@@ -302,7 +311,9 @@ plan (QpMover *mover, gint64 now)
     return;
   mover->patient_until_us = now + PATIENCE_US;
   if (mover->client) {
-    set_cause (mover, "a better path came up");
+    set_cause (mover,
+        is_succession (mover, (guint) preferred) ? SUCCESSION
+                                                 : "a better path came up");
     move (mover, (guint) preferred, FALSE);
   } else {
     mover->nudge = preferred;
@@ -419,15 +430,25 @@ heed_sign (QpMover *mover, guint path, gint64 now)
 }
 
 static void
+tell_moved (QpMover *mover, gint64 now)
+{
+  gint64 gap = MAX (now - mover->gap_from_us, 0);
+  g_autofree char *cause = g_steal_pointer (&mover->cause);
+
+  if (g_strcmp0 (cause, SUCCESSION) != 0) {
+    mover->moves++;
+    mover->last_gap_us = gap;
+  }
+  mover->callbacks.moved ((guint) mover->moved_from, mover->active,
+      cause ? cause : "the peer moved", gap, mover->user);
+  mover->moved_from = -1;
+}
+
+static void
 hear (QpMover *mover, gint64 now)
 {
-  if (mover->moved_from >= 0) {
-    mover->last_gap_us = MAX (now - mover->gap_from_us, 0);
-    mover->callbacks.moved ((guint) mover->moved_from, mover->active,
-        mover->cause ? mover->cause : "the peer moved", mover->last_gap_us,
-        mover->user);
-    mover->moved_from = -1;
-  }
+  if (mover->moved_from >= 0)
+    tell_moved (mover, now);
   mover->heard_us = now;
   qp_hearing_heard (&mover->hearing, now);
   stop_search (mover);
@@ -543,6 +564,8 @@ qp_mover_path_changed (QpMover *mover, guint path)
     mover->moved_from = (int) mover->active;
     mover->gap_from_us = mover->last_received_us;
   }
+  if (!mover->client && mover->detour < 0 && is_succession (mover, path))
+    set_cause (mover, SUCCESSION);
   /* A client that leaves by itself had its reasons: no sign to go back soon. */
   if (!mover->client && mover->detour < 0)
     qp_paths_doubt (mover->paths, mover->active);
@@ -601,8 +624,9 @@ qp_mover_is_cut (QpMover *mover)
   return mover->cut;
 }
 
-gint64
-qp_mover_get_last_gap (QpMover *mover)
+guint
+qp_mover_get_moves (QpMover *mover, gint64 *gap_us)
 {
-  return mover->last_gap_us;
+  *gap_us = mover->last_gap_us;
+  return mover->moves;
 }

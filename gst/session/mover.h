@@ -8,6 +8,8 @@
  *   silence        in doubt (liveness.h): move at once if nothing comes in
  *                  either, else try another path before moving
  *   preference     a better path came up: validate it, then move
+ *   succession     likewise, path 0's place is taken by a path that differs in
+ *                  nothing but its ICE credentials
  *   the peer's     packets come in on another path: validate it, then move
  *   deafness       until something is heard, what is sent goes out on the other
  *                  paths as well, each in turn: the first answer decides
@@ -60,7 +62,8 @@ void qp_mover_path_result (QpMover *mover, guint path, gboolean validated);
 void qp_mover_path_changed (QpMover *mover, guint path);
 
 gboolean qp_mover_is_cut (QpMover *mover);
-/* Of the last move, in µs; -1 before any. */
-gint64 qp_mover_get_last_gap (QpMover *mover);
+/* How often the call moved, path 0's succession not counted; `gap_us` is what
+ * the last one cost, -1 before any. */
+guint qp_mover_get_moves (QpMover *mover, gint64 *gap_us);
 
 G_END_DECLS

@@ -68,6 +68,15 @@ count_shared (const QpPathEntry *a, const QpPathEntry *b)
   return shared;
 }
 
+gboolean
+qp_paths_are_twins (QpPaths *paths, guint number, guint other)
+{
+  const QpPathEntry *a = qp_paths_find (paths, number);
+  const QpPathEntry *b = qp_paths_find (paths, other);
+
+  return a && b && a != b && count_shared (a, b) == 2;
+}
+
 static guint
 judge_all (QpPaths *paths, QpPathMerit *merits, int except)
 {

@@ -91,6 +91,9 @@ int qp_paths_get_next (QpPaths *paths, int after, int except);
 /* A usable path that is preferred to the one in use, -1: none. */
 int qp_paths_get_preferred (QpPaths *paths);
 gboolean qp_paths_is_usable (QpPaths *paths, guint number);
+/* They join the same two interfaces: what a network does to one, it does to the
+ * other. FALSE if one of them is gone. */
+gboolean qp_paths_are_twins (QpPaths *paths, guint number, guint other);
 /* Through a TURN server, on either side. */
 gboolean qp_paths_is_relayed (QpPaths *paths, guint number);
 

@@ -189,7 +189,9 @@ void qp_rtcp_return_unref (QpRtcpReturn *rtcp);
  *     target-bitrate                           uint64  bit/s to be sent at most
  *                        now; 0: no limit was seen yet
  *     connect-ms                               double  offer to established
- *     migrations                               uint
+ *     migrations                               uint    not counted: path 0's
+ *                        place being taken, early in a call, by a path on the
+ *                        same two interfaces with ICE credentials of its own
  *     last-migration-gap-ms                    double  after the first
  *     unknown-flow-packets                     uint64
  *     flows   GstValueArray of GstStructure "flow":

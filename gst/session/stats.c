@@ -137,6 +137,7 @@ set_transport_fields (GstStructure *structure, QpPeer *peer)
   guint64 sent, received, target;
   guint64 estimate = qp_call_get_rate (qp_peer_get_call (peer), &target);
   gint64 gap;
+  guint moves = qp_call_get_moves (qp_peer_get_call (peer), &gap);
 
   qp_call_get_info (qp_peer_get_call (peer), &path, &quic);
   qp_peer_get_bitrates (peer, &sent, &received);
@@ -153,10 +154,9 @@ set_transport_fields (GstStructure *structure, QpPeer *peer)
       G_TYPE_UINT64, sent, "receive-bitrate", G_TYPE_UINT64, received,
       "connect-ms", G_TYPE_DOUBLE,
       qp_call_get_connect_time (qp_peer_get_call (peer)) / 1000.0, "migrations",
-      G_TYPE_UINT, quic.migrations, NULL);
+      G_TYPE_UINT, moves, NULL);
   gst_structure_set (structure, "estimated-bitrate", G_TYPE_UINT64, estimate,
       "target-bitrate", G_TYPE_UINT64, target, NULL);
-  gap = qp_call_get_last_gap (qp_peer_get_call (peer));
   if (gap >= 0)
     gst_structure_set (structure, "last-migration-gap-ms", G_TYPE_DOUBLE,
         gap / 1000.0, NULL);
