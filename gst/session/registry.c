@@ -144,13 +144,13 @@ difference (const QpConfig *a, const QpConfig *b)
   return NULL;
 }
 
-/* The parts of a session's settings that belong to one of its members. */
+/* The parts of a session's settings that belong to its consumer; on the
+ * transport thread, which reads them. */
 static void
-take_part_settings (QpSession *session, const QpConfig *config,
-    gboolean consumer)
+take_consumer_settings (QpSession *session, gpointer data)
 {
-  if (!consumer)
-    return;
+  const QpConfig *config = data;
+
   g_free (session->config->producer);
   session->config->producer = g_strdup (config->producer);
   session->config->producer_timeout_ms = config->producer_timeout_ms;
@@ -191,7 +191,9 @@ find_or_make (const char *name, const QpConfig *config, gboolean producer,
   if (session) {
     if (!may_share (session, config, producer, consumer, error))
       return NULL;
-    take_part_settings (session, config, consumer);
+    if (consumer)
+      qp_session_call_and_wait (session, take_consumer_settings,
+          (gpointer) config);
     return session;
   }
   session = qp_session_new (name, config, error);
