@@ -10,6 +10,7 @@
 #include <glib-unix.h>
 #include <gst/gst.h>
 #include <gst/rtp/rtp.h>
+#include <locale.h>
 #include <stdio.h>
 
 #include "report.h"
@@ -121,8 +122,14 @@ on_message (GstBus *bus, GstMessage *message, gpointer user_data)
   Camera *camera = user_data;
   g_autoptr (GError) error = NULL;
   g_autofree char *debug = NULL;
+  g_autofree char *line = NULL;
 
   switch (GST_MESSAGE_TYPE (message)) {
+    case GST_MESSAGE_ELEMENT:
+      line = report_message (gst_message_get_structure (message));
+      if (line)
+        g_print ("%s\n", line);
+      break;
     case GST_MESSAGE_ERROR:
       gst_message_parse_error (message, &error, &debug);
       g_printerr ("camera: error: %s\n%s\n", error->message,
@@ -242,6 +249,7 @@ main (int argc, char **argv)
   Camera camera = { 0 };
   guint i;
 
+  setlocale (LC_ALL, "");
   g_option_context_add_main_entries (context, options, NULL);
   g_option_context_add_group (context, gst_init_get_option_group ());
   if (!g_option_context_parse (context, &argc, &argv, &error)) {
@@ -259,7 +267,7 @@ main (int argc, char **argv)
   camera.loop = g_main_loop_new (NULL, FALSE);
   camera.pipeline = gst_pipeline_new ("camera");
   gst_bin_add (GST_BIN (camera.pipeline), camera.sink);
-  g_object_set (camera.sink, "uri", uri, NULL);
+  g_object_set (camera.sink, "uri", uri, "display-name", "camera", NULL);
   for (i = 0; settings && settings[i] && !error; i++)
     report_set_property (camera.sink, settings[i], &error);
   if (!error)

@@ -43,8 +43,11 @@ find_source () {
   if [ -z "$source" ]; then
     source=$(examples/clip.sh) || die 'no clip; name a video with --source'
   elif [ "$source" != test ]; then
-    source=$(cd "$here" && readlink -f "$source") || die 'no such source'
+    cd "$here"
+    [ -e "$source" ] || die "there is no $source"
     [ -r "$source" ] || die "$source cannot be read"
+    source=$(readlink -f "$source")
+    cd - >/dev/null
   fi
 }
 

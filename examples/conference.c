@@ -13,6 +13,7 @@
  * One main loop; pads come and go on other threads, which only call the grid. */
 #include <glib-unix.h>
 #include <gst/gst.h>
+#include <locale.h>
 #include <stdio.h>
 
 #include "devices.h"
@@ -146,36 +147,6 @@ on_stream_gone (GstElement *src, GstPad *pad, Conference *self)
 
 /* --- Messages --------------------------------------------------------------- */
 
-static const char *
-get (const GstStructure *message, const char *field)
-{
-  const char *value = gst_structure_get_string (message, field);
-
-  return value ? value : "";
-}
-
-/* Members have names; without one the beginning of the id must do. */
-static char *
-get_peer (const GstStructure *message)
-{
-  const char *name = get (message, "peer-name");
-
-  return *name ? g_strdup (name)
-               : g_strdup_printf ("%.8s", get (message, "peer-id"));
-}
-
-static void
-tell_path (Conference *self, const GstStructure *message)
-{
-  g_autofree char *peer = get_peer (message);
-  double gap = 0;
-
-  gst_structure_get_double (message, "gap-ms", &gap);
-  say (self, "%s: now by %s <-> %s (%s), %.0f ms without a packet", peer,
-      get (message, "local-address"), get (message, "remote-address"),
-      get (message, "cause"), gap);
-}
-
 /* What the network carries, when it is not about what it was. */
 static void
 tell_bitrate (Conference *self, const GstStructure *message)
@@ -189,40 +160,27 @@ tell_bitrate (Conference *self, const GstStructure *message)
   }
 }
 
+/* Who comes, goes, moves.  Both elements tell of the session that they share. */
 static void
 on_element_message (Conference *self, GstObject *origin,
     const GstStructure *message)
 {
-  g_autofree char *peer = get_peer (message);
+  g_autofree char *line = NULL;
 
   if (gst_structure_has_name (message, "estimated-bitrate"))
     tell_bitrate (self, message);
-  /* Both elements tell of the session that they share. */
-  if (origin != GST_OBJECT (self->src))
-    return;
-  if (gst_structure_has_name (message, "peer-joined"))
-    say (self, "%s joined", peer);
-  else if (gst_structure_has_name (message, "peer-left"))
-    say (self, "%s left: %s", peer, get (message, "reason"));
-  else if (gst_structure_has_name (message, "peer-renamed"))
-    say (self, "%.8s is now %s", get (message, "peer-id"), peer);
-  else if (gst_structure_has_name (message, "path-changed"))
-    tell_path (self, message);
-  else if (gst_structure_has_name (message, "path-lost"))
-    say (self, "%s: path lost (%s)", peer, get (message, "cause"));
-  else if (gst_structure_has_name (message, "signaling-state"))
-    say (self, "signaling: %s %s", get (message, "state"),
-        get (message, "reason"));
-  else if (gst_structure_has_name (message, "session-state"))
-    say (self, "session: %s %s", get (message, "new-state"),
-        get (message, "reason"));
+  else if (origin == GST_OBJECT (self->src))
+    line = report_message (message);
+  if (line)
+    say (self, "%s", line);
 }
 
 static void
 on_application_message (Conference *self, const GstStructure *message)
 {
   if (gst_structure_has_name (message, "first-picture"))
-    say (self, "first picture of %s", get (message, "name"));
+    say (self, "first picture of %s",
+        gst_structure_get_string (message, "name"));
   else if (gst_structure_has_name (message, "goodbye-said"))
     g_main_loop_quit (self->loop);
 }
@@ -341,18 +299,19 @@ run (Conference *self, int seconds, const char *picture)
 
 /* --- Setting up ------------------------------------------------------------- */
 
-/* Sets "name=value" on whichever of the two elements knows it. */
+/* Sets "name=value" on each of the two elements that knows it. */
 static gboolean
 set_property (Conference *self, const char *assignment, GError **error)
 {
-  g_autoptr (GError) unknown = NULL;
-  gboolean set = report_set_property (self->sink, assignment, NULL);
+  gboolean sink_knows = report_set_property (self->sink, assignment, NULL);
+  gboolean src_knows = report_set_property (self->src, assignment, NULL);
 
-  if (!report_set_property (self->src, assignment, &unknown) && !set) {
-    g_propagate_error (error, g_steal_pointer (&unknown));
-    return FALSE;
-  }
-  return TRUE;
+  if (!sink_knows && !src_knows)
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+        "%s: not of the form property=value with a property of quicp2psink or "
+        "quicp2psrc and a value of its type",
+        assignment);
+  return sink_knows || src_knows;
 }
 
 static gboolean
@@ -387,6 +346,8 @@ make_grid (Conference *self, gboolean headless, GError **error)
                     : device_choose_sink ("autovideosink");
   speaker = headless ? g_strdup (DEVICE_NOTHING)
                      : device_choose_sink ("autoaudiosink");
+  if (!headless && g_str_equal (screen, DEVICE_NOTHING))
+    g_print ("there is no screen to show the others on\n");
   g_object_get (self->src, "latency", &latency_ms, NULL);
   self->grid = grid_new (self->pipeline, screen, speaker,
       latency_ms * GST_MSECOND, error);
@@ -410,7 +371,9 @@ make_source (Conference *self, const char *what, GError **error)
 
   if (!what) {
     what = g_file_test (CAMERA, G_FILE_TEST_EXISTS) ? CAMERA : "test";
-    g_print ("sending %s (--source names something else)\n", what);
+    g_print ("sending %s (--source names something else)\n",
+        g_str_equal (what, "test") ? "a test picture: there is no " CAMERA
+                                   : what);
   }
   self->source = source_add (self->pipeline, what, &test, on_own_stream, self,
       error);
@@ -445,6 +408,7 @@ main (int argc, char **argv)
   Conference self = { 0 };
   guint i;
 
+  setlocale (LC_ALL, "");
   g_option_context_add_main_entries (context, options, NULL);
   g_option_context_add_group (context, gst_init_get_option_group ());
   if (!g_option_context_parse (context, &argc, &argv, &error)) {
@@ -452,7 +416,8 @@ main (int argc, char **argv)
     return 2;
   }
   if (argc != 2) {
-    g_printerr ("conference: expected one URI, quicp2p://host[:port]/room\n");
+    g_printerr ("conference: expected one URI, quicp2p://host[:port]/room; "
+                "--help tells of the options\n");
     return 2;
   }
   setvbuf (stdout, NULL, _IOLBF, 0);

@@ -76,6 +76,8 @@ status=0
 first=$!
 children+=($first)
 wait $first || status=$?
+# It was refused before it began.
+[ $status != 2 ] || exit $status
 
 for ((i = 1; i < participants; i++)); do
   grep -q "first picture of ${names[i]}\$" "$logs/${names[0]}" || {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How to read the `stats` structure of quicp2psink and quicp2psrc.  Its fields
- * are told in the elements' documentation; it is a snapshot, so reading it once
- * a second from any thread disturbs nothing. */
+/* How to read the `stats` structure and the element messages of quicp2psink and
+ * quicp2psrc.  Their fields are told in session.h; `stats` is a snapshot, so
+ * reading it once a second from any thread disturbs nothing. */
 #include "report.h"
 
 static GstStructure *
@@ -73,19 +73,101 @@ report_flow_total (GstElement *element, const char *kind, const char *field)
   return sum;
 }
 
+/* Members have names; without one the beginning of the id must do. */
+static char *
+get_peer (const GstStructure *message)
+{
+  const char *name = get_string (message, "peer-name");
+
+  return *name ? g_strdup (name)
+               : g_strdup_printf ("%.8s", get_string (message, "peer-id"));
+}
+
+static char *
+tell_path (const GstStructure *message, const char *peer)
+{
+  double gap = 0;
+
+  gst_structure_get_double (message, "gap-ms", &gap);
+  return g_strdup_printf ("%s: now by %s <-> %s (%s), %.0f ms without a packet",
+      peer, get_string (message, "local-address"),
+      get_string (message, "remote-address"), get_string (message, "cause"),
+      gap);
+}
+
+/* What is tried and how far it got is of interest only where it went wrong. */
+static char *
+tell_signaling (const GstStructure *message)
+{
+  const char *state = get_string (message, "state");
+
+  if (g_str_equal (state, "joined"))
+    return g_strdup ("signaling: joined");
+  if (g_str_equal (state, "waiting"))
+    return g_strdup_printf ("signaling: %s; trying again",
+        get_string (message, "reason"));
+  return NULL;
+}
+
+static char *
+tell_session (const GstStructure *message)
+{
+  const char *state = get_string (message, "new-state");
+  const char *reason = get_string (message, "reason");
+
+  return *reason ? g_strdup_printf ("session: %s (%s)", state, reason)
+                 : g_strdup_printf ("session: %s", state);
+}
+
+char *
+report_message (const GstStructure *message)
+{
+  g_autofree char *peer = get_peer (message);
+
+  if (gst_structure_has_name (message, "peer-joined"))
+    return g_strdup_printf ("%s joined", peer);
+  if (gst_structure_has_name (message, "peer-left"))
+    return g_strdup_printf ("%s left: %s", peer,
+        get_string (message, "reason"));
+  if (gst_structure_has_name (message, "peer-renamed"))
+    return g_strdup_printf ("%.8s is now %s", get_string (message, "peer-id"),
+        peer);
+  if (gst_structure_has_name (message, "path-changed"))
+    return tell_path (message, peer);
+  if (gst_structure_has_name (message, "path-lost"))
+    return g_strdup_printf ("%s: path lost (%s)", peer,
+        get_string (message, "cause"));
+  if (gst_structure_has_name (message, "signaling-state"))
+    return tell_signaling (message);
+  if (gst_structure_has_name (message, "session-state"))
+    return tell_session (message);
+  return NULL;
+}
+
 gboolean
 report_set_property (GstElement *element, const char *assignment,
     GError **error)
 {
   g_auto (GStrv) parts = g_strsplit (assignment, "=", 2);
+  const char *type = GST_OBJECT_NAME (gst_element_get_factory (element));
+  g_auto (GValue) value = G_VALUE_INIT;
+  GParamSpec *property = NULL;
 
-  if (g_strv_length (parts) != 2 ||
-      !g_object_class_find_property (G_OBJECT_GET_CLASS (element), parts[0])) {
+  if (g_strv_length (parts) == 2)
+    property = g_object_class_find_property (G_OBJECT_GET_CLASS (element),
+        parts[0]);
+  if (!property) {
     g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
         "%s: not of the form property=value with a property of %s", assignment,
-        GST_OBJECT_NAME (gst_element_get_factory (element)));
+        type);
     return FALSE;
   }
-  gst_util_set_object_arg (G_OBJECT (element), parts[0], parts[1]);
+  g_value_init (&value, property->value_type);
+  if (!gst_value_deserialize_with_pspec (&value, parts[1], property)) {
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+        "%s: no value for that property of %s", assignment, type);
+    return FALSE;
+  }
+  g_object_set_property (G_OBJECT (element), parts[0], &value);
   return TRUE;
 }

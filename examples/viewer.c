@@ -14,6 +14,7 @@
 #include <gst/gst.h>
 #include <gst/rtp/rtp.h>
 #include <gst/video/video.h>
+#include <locale.h>
 #include <stdio.h>
 
 #include "devices.h"
@@ -220,8 +221,14 @@ on_message (GstBus *bus, GstMessage *message, gpointer user_data)
   Viewer *viewer = user_data;
   g_autoptr (GError) error = NULL;
   g_autofree char *debug = NULL;
+  g_autofree char *line = NULL;
 
   switch (GST_MESSAGE_TYPE (message)) {
+    case GST_MESSAGE_ELEMENT:
+      line = report_message (gst_message_get_structure (message));
+      if (line)
+        g_print ("%s\n", line);
+      break;
     case GST_MESSAGE_ERROR:
       gst_message_parse_error (message, &error, &debug);
       g_printerr ("viewer: error: %s\n%s\n", error->message,
@@ -364,6 +371,7 @@ main (int argc, char **argv)
   Viewer viewer = { 0 };
   guint i;
 
+  setlocale (LC_ALL, "");
   g_option_context_add_main_entries (context, options, NULL);
   g_option_context_add_group (context, gst_init_get_option_group ());
   if (!g_option_context_parse (context, &argc, &argv, &error)) {
@@ -387,7 +395,7 @@ main (int argc, char **argv)
   viewer.loop = g_main_loop_new (NULL, FALSE);
   viewer.pipeline = gst_pipeline_new ("viewer");
   gst_bin_add (GST_BIN (viewer.pipeline), viewer.src);
-  g_object_set (viewer.src, "uri", uri, NULL);
+  g_object_set (viewer.src, "uri", uri, "display-name", "viewer", NULL);
   g_signal_connect (viewer.src, "pad-added", G_CALLBACK (on_stream), &viewer);
   g_signal_connect (viewer.src, "pad-removed", G_CALLBACK (on_stream_gone),
       &viewer);
