@@ -8,13 +8,13 @@ static const char *
 describe_certificate (GTlsCertificateFlags flags)
 {
   if (flags & G_TLS_CERTIFICATE_UNKNOWN_CA)
-    return "it is not signed by a CA we trust (tls-ca-file names one)";
+    return "it is not signed by a CA we trust (ca-file names one)";
   if (flags & G_TLS_CERTIFICATE_BAD_IDENTITY)
-    return "it was issued for another host name";
+    return "it was issued for another host name (the uri must name the one in it)";
   if (flags & G_TLS_CERTIFICATE_EXPIRED)
-    return "it has expired";
+    return "it has expired (if our clock is right)";
   if (flags & G_TLS_CERTIFICATE_NOT_ACTIVATED)
-    return "it is not valid yet";
+    return "it is not valid yet (if our clock is right)";
   if (flags & G_TLS_CERTIFICATE_REVOKED)
     return "it was revoked";
   return "it is not acceptable";
@@ -28,7 +28,7 @@ tls_error (const GError *cause, const char *where, SoupMessage *message)
       : 0;
 
   if (flags != 0)
-    return g_error_new (QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_TLS,
+    return g_error_new (QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_CERTIFICATE,
         "The certificate of the signaling server at %s is refused: %s", where,
         describe_certificate (flags));
   return g_error_new (QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_TLS,
@@ -91,9 +91,11 @@ qp_client_error_new (const GError *cause, const char *where,
 }
 
 gboolean
-qp_client_error_is_final (QpSignalingError code)
+qp_client_error_is_final (QpSignalingError code, gboolean was_joined)
 {
   switch (code) {
+    case QP_SIGNALING_ERROR_CERTIFICATE:
+      return !was_joined;
     case QP_SIGNALING_ERROR_BAD_MESSAGE:
     case QP_SIGNALING_ERROR_BAD_VERSION:
     case QP_SIGNALING_ERROR_BAD_ROOM:

@@ -21,7 +21,9 @@ G_BEGIN_DECLS
 GError *qp_client_error_new (const GError *cause, const char *where,
     SoupMessage *message);
 
-/* TRUE if trying again cannot help until someone changes a setting. */
-gboolean qp_client_error_is_final (QpSignalingError code);
+/* TRUE if trying again cannot help until someone changes a setting.  Who
+ * @was_joined has been let in with these, and a certificate that is wrong now may
+ * be that of a hotel's network. */
+gboolean qp_client_error_is_final (QpSignalingError code, gboolean was_joined);
 
 G_END_DECLS

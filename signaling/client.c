@@ -249,7 +249,7 @@ fail (QpSignalingClient *client, GError *cause)
   guint delay;
 
   drop_connection (client);
-  if (qp_client_error_is_final (why->code)) {
+  if (qp_client_error_is_final (why->code, client->joined_at > 0)) {
     set_state (client, QP_SIGNALING_FAILED, why);
     return;
   }

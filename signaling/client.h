@@ -66,7 +66,7 @@ typedef struct {
    * REFUSED, UNREACHABLE, TLS, NOT_SIGNALING, TIMED_OUT, LOST, DRAINING,
    * ROOM_FULL, …), else NULL; its message names host and port and fits an
    * element message. FAILED: WRONG_SECRET, BAD_ROOM, BAD_VERSION, REPLACED,
-   * BAD_MESSAGE, CONFIG.
+   * BAD_MESSAGE, CONFIG, and CERTIFICATE before the first JOINED.
    */
   void (*state_changed) (QpSignalingClient *client, QpSignalingState state,
       const GError *why, gpointer user_data);

@@ -30,6 +30,7 @@ static const char *const error_strings[] = {
   [QP_SIGNALING_ERROR_REFUSED] = "refused",
   [QP_SIGNALING_ERROR_UNREACHABLE] = "unreachable",
   [QP_SIGNALING_ERROR_TLS] = "tls-refused",
+  [QP_SIGNALING_ERROR_CERTIFICATE] = "bad-certificate",
   [QP_SIGNALING_ERROR_NOT_SIGNALING] = "not-signaling",
   [QP_SIGNALING_ERROR_TIMED_OUT] = "timed-out",
   [QP_SIGNALING_ERROR_LOST] = "connection-lost",

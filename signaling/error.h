@@ -42,7 +42,8 @@ typedef enum {
   QP_SIGNALING_ERROR_CANNOT_RESOLVE, /* "cannot-resolve": the name has no address */
   QP_SIGNALING_ERROR_REFUSED,     /* "refused": nothing listens on that port */
   QP_SIGNALING_ERROR_UNREACHABLE, /* "unreachable": no route to the host */
-  QP_SIGNALING_ERROR_TLS, /* "tls-refused": bad certificate, or no TLS there */
+  QP_SIGNALING_ERROR_TLS,         /* "tls-refused": no TLS there, or not ours */
+  QP_SIGNALING_ERROR_CERTIFICATE, /* "bad-certificate": the server's, to us */
   QP_SIGNALING_ERROR_NOT_SIGNALING, /* "not-signaling": it answers, but not as we do */
   QP_SIGNALING_ERROR_TIMED_OUT, /* "timed-out": no answer in time */
   QP_SIGNALING_ERROR_LOST,      /* "connection-lost": it worked, then broke */
