@@ -159,10 +159,10 @@ on_send (QpQuic *quic, guint path, const guint8 *data, gsize size,
     gsize segment, gsize *sent, gpointer user)
 {
   Rogue *rogue = user;
+  QpPath *way = path == 1 && rogue->further ? rogue->further : rogue->path;
 
   /* What does not leave at once is lost; QUIC does not mind. */
-  return qp_path_send (rogue->path, data, size, segment, sent) ==
-          QP_PATH_SEND_ERROR
+  return qp_path_send (way, data, size, segment, sent) == QP_PATH_SEND_ERROR
       ? QP_QUIC_SEND_ERROR
       : QP_QUIC_SEND_OK;
 }

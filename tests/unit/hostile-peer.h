@@ -34,6 +34,7 @@ typedef struct {
   char *call, *peer, *peer_fingerprint;
   QpIdentity *identity;
   QpPath *path;
+  QpPath *further; /* nullable, the test's own: QUIC's path 1 */
   QpQuic *quic;
   QpDeframer *deframer;
 } Rogue;

@@ -68,6 +68,10 @@ typedef struct {
 gsize hostile_heap_size (void);
 /* Descriptors that are open. */
 guint hostile_count_fds (void);
+/* What the side's transport thread has used, in µs. */
+gint64 hostile_cpu_time (Side *side);
+/* It had time to spare since @began_us, when it had used @cpu_us. */
+void hostile_check_cpu (Side *side, gint64 began_us, gint64 cpu_us);
 
 /* What the attack may cost at most; 0: what two lines of a log cost. */
 typedef struct {

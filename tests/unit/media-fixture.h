@@ -19,7 +19,8 @@ GPtrArray *media_parse (const char *sdp, GError **error);
 /* The only track of @sdp, which must be sound. */
 QpMedia *media_parse_one (const char *sdp);
 /* The description of one track. */
-char *media_to_sdp (guint64 flow_id, const char *mid, GstCaps *caps, GError **error);
+char *media_to_sdp (guint64 flow_id, const char *mid, GstCaps *caps,
+    GError **error);
 /* Caps as they come out of the SDP that they went into. */
 GstCaps *media_round_trip (GstCaps *caps);
 void media_assert_caps (const GstCaps *caps, const char *expected);

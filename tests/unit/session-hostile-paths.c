@@ -221,8 +221,9 @@ test_candidates (void)
   send_control (&scene, make_offer (&scene, scene.key, 2));
   ROGUE_WAIT (count_answers (&scene) == 1);
   for (guint i = 0; i < 10000; i++) {
-    g_autofree char *line = g_strdup_printf (
-        "candidate:%u 1 udp 2130706431 127.0.0.1 %u typ host", i, 1024 + i);
+    g_autofree char *line =
+        g_strdup_printf ("candidate:%u 1 udp 2130706431 127.0.0.1 %u typ host",
+            i, 1024 + i);
     QpMessage *candidate = new_candidate (scene.rogue.call, line);
 
     candidate->path = 2;
@@ -261,6 +262,191 @@ test_churn (void)
   scene_end (&scene, &eight_paths);
 }
 
+/* --- A peer that moves all the time ----------------------------------------- */
+
+/* A viewer of everybody, and a producer with a second path to it. */
+typedef struct {
+  Rogue rogue;
+  Side all;
+  guint8 key[KEY_SIZE];
+  QpPathState state;
+} Mover;
+
+static char *
+sign (Mover *mover, const char *type, const char *text)
+{
+  g_autofree char *all = g_strdup_printf ("%s\n%s\n1\ncontrolled\n%s", type,
+      mover->rogue.call, text);
+
+  return g_compute_hmac_for_string (G_CHECKSUM_SHA256, mover->key, KEY_SIZE,
+      all, -1);
+}
+
+static char *
+make_password (Mover *mover, const char *side)
+{
+  g_autofree char *all = g_strdup_printf ("ice-password\n%s\n1\n%s",
+      mover->rogue.call, side);
+
+  return g_compute_hmac_for_string (G_CHECKSUM_SHA256, mover->key, KEY_SIZE,
+      all, -1);
+}
+
+static void
+on_further_candidate (QpPath *path, const char *line, gpointer user)
+{
+  Mover *mover = user;
+  QpMessage *candidate = new_candidate (mover->rogue.call, line ? line : "");
+
+  candidate->path = 1;
+  candidate->mac = sign (mover, "candidate", line ? line : "");
+  member_send (&mover->rogue.member, mover->rogue.peer, candidate);
+}
+
+static void
+on_further_state (QpPath *path, QpPathState state, const char *cause,
+    gpointer user)
+{
+  ((Mover *) user)->state = state;
+}
+
+static void
+on_further_received (QpPath *path, const guint8 *data, gsize size,
+    gpointer user)
+{
+  qp_quic_receive (((Mover *) user)->rogue.quic, 1, data, size);
+}
+
+static void
+on_further_received_all (QpPath *path, gpointer user)
+{
+  qp_quic_flush (((Mover *) user)->rogue.quic);
+}
+
+static void
+take_candidates (Mover *mover)
+{
+  GPtrArray *messages = mover->rogue.member.messages;
+
+  for (guint i = 0; i < messages->len; i++) {
+    const QpMessage *message = g_ptr_array_index (messages, i);
+
+    if (message->type == QP_MESSAGE_CANDIDATE && message->path == 1 &&
+        message->candidate[0])
+      qp_path_add_remote_candidate (mover->rogue.further, message->candidate,
+          NULL);
+  }
+}
+
+static void
+add_path (Mover *mover)
+{
+  static const QpPathCallbacks callbacks = {
+    .local_candidate = on_further_candidate,
+    .state_changed = on_further_state,
+    .received = on_further_received,
+    .received_all = on_further_received_all,
+  };
+  g_autofree char *ours = NULL, *theirs = NULL;
+  QpMessage *offer = qp_message_new (QP_MESSAGE_PATH_OFFER);
+  QpPathConfig config = { 0 };
+
+  g_assert_true (qp_quic_export_key (mover->rogue.quic, KEY_LABEL, mover->key,
+      sizeof mover->key));
+  ours = make_password (mover, "controlled");
+  theirs = make_password (mover, "controlling");
+  config.password = ours;
+  mover->rogue.further = qp_path_new (NULL, &config, &callbacks, mover);
+  offer->call = g_strdup (mover->rogue.call);
+  offer->path = 1;
+  offer->ufrag = g_strdup (qp_path_get_ufrag (mover->rogue.further));
+  offer->mac = sign (mover, "path-offer", offer->ufrag);
+  member_send (&mover->rogue.member, mover->rogue.peer, offer);
+  qp_path_gather (mover->rogue.further);
+  g_assert_true (qp_path_set_remote_credentials (mover->rogue.further,
+      member_wait (&mover->rogue.member, QP_MESSAGE_PATH_ANSWER, 1)->ufrag,
+      theirs, NULL));
+  ROGUE_WAIT ((take_candidates (mover), mover->state == QP_PATH_CONNECTED));
+}
+
+static void
+on_closed (gpointer user)
+{
+  *(gboolean *) user = TRUE;
+}
+
+/* As often as QUIC lets it, and with garbage on both paths. */
+static guint
+move_about (Mover *mover, Victims *victims, guint seconds)
+{
+  gint64 until = g_get_monotonic_time () + seconds * G_USEC_PER_SEC;
+  guint8 garbage[1200];
+  guint moves = 0, to = 1;
+
+  memset (garbage, 0x5a, sizeof garbage);
+  while (g_get_monotonic_time () < until && !mover->rogue.closed) {
+    if (qp_quic_migrate (mover->rogue.quic, to, TRUE, 1200, NULL)) {
+      moves++;
+      to = !to;
+    }
+    garbage[1]++;
+    qp_path_send (mover->rogue.further, garbage, sizeof garbage, 1200, NULL);
+    qp_path_send (mover->rogue.path, garbage, sizeof garbage, 1200, NULL);
+    run_for (10);
+    victims_watch (victims);
+  }
+  return moves;
+}
+
+static void
+test_restless (void)
+{
+  const Cost cost = { .heap = 16 * 1024 * 1024, .fds = 64, .messages = 16 };
+  QpSignalingServer *server = hostile_server_new ();
+  guint port = qp_signaling_server_get_port (server);
+  g_autoptr (QpConfig) config = side_make_config (port, FALSE);
+  Victims victims;
+  Mover mover = { 0 };
+  guint moves, before, warnings;
+  gint64 cpu;
+  gboolean closed = FALSE;
+
+  victims_start_at (&victims, port);
+  config->producer = g_strdup ("all");
+  side_init (&mover.all);
+  rogue_join (&mover.rogue, port, "rogue", TRUE);
+  side_join (&mover.all, config, FALSE);
+  ROGUE_WAIT (mover.rogue.established);
+  RUN_UNTIL (&mover.all, mover.all.packets > 10);
+  /* The client opens the control stream. */
+  g_assert_cmpint (rogue_open (&mover.rogue, TRUE), ==, 0);
+  add_path (&mover);
+  victims_mark (&victims);
+  g_mutex_lock (&mover.all.lock);
+  before = mover.all.packets;
+  g_mutex_unlock (&mover.all.lock);
+  cpu = hostile_cpu_time (&mover.all);
+  moves = move_about (&mover, &victims, 6);
+  g_test_message ("%u moves in 6 s", moves);
+  /* 1000 a minute would be 100. */
+  g_assert_cmpuint (moves, >=, 100);
+  hostile_check_cpu (&mover.all, victims.marked_us, cpu);
+  g_assert_false (mover.rogue.closed);
+  /* Beside it the camera is played as before. */
+  RUN_UNTIL (&mover.all, mover.all.packets > before + 1000);
+  g_mutex_lock (&mover.all.lock);
+  warnings = mover.all.warnings;
+  g_mutex_unlock (&mover.all.lock);
+  g_assert_cmpuint (warnings, ==, 0);
+  qp_path_free (g_steal_pointer (&mover.rogue.further), on_closed, &closed);
+  ROGUE_WAIT (closed);
+  rogue_leave (&mover.rogue);
+  qp_session_leave (mover.all.member);
+  side_clear (&mover.all);
+  victims_survived (&victims, &cost);
+  qp_signaling_server_free (server);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -271,5 +457,6 @@ main (int argc, char **argv)
   g_test_add_func ("/hostile/paths/replayed", test_replayed);
   g_test_add_func ("/hostile/paths/candidates", test_candidates);
   g_test_add_func ("/hostile/paths/churn", test_churn);
+  g_test_add_func ("/hostile/paths/restless", test_restless);
   return g_test_run ();
 }
