@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the benchmarks share: percentiles, tables, and the way into tests/net."""
 
+import math
 import os
 import sys
 
@@ -13,7 +14,7 @@ from lab import Lab, Skip, require  # noqa: E402
 def percentile(values, percent):
   """The value below which `percent` of them lie (nearest rank)."""
   ordered = sorted(values)
-  return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+  return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 def table(head, rows):

@@ -35,6 +35,7 @@ class Event:
   fresh = False         # every run needs a call without a past
   watch = 1.5           # seconds after the strike that belong to it
   length = 5            # seconds that a run takes, about
+  sides = ('camera', 'viewer')      # that it may strike
   movers = None         # the sides with two networks; None: the one it strikes
   nats = False          # that side is behind NATs
   families = None       # see World
@@ -281,6 +282,7 @@ class OtherFamily(LinkDown):
 class BothAtOnce(Event):
   title, target, beyond = 'both sides\' links down at once', 1500, 1000
   movers = ('camera', 'viewer')
+  sides = ('camera',)         # one or the other is all the same
 
   def prepare(self, call, side):
     for one in self.movers:
@@ -312,9 +314,20 @@ class Flaps(Event):
       time.sleep(1)
 
 
-EVENTS = [Planned, LinkDown, CablePulled, AddressRemoved, RouteRemoved, WithoutSignaling, OtherFamily,
-          Silence, SilenceOut, SilenceIn, Rebinding, Renumbering, NoPathReady, AppearsLater,
-          SignalingThroughNew, OnlyOneReturns, OldReturns, Relayed, BothAtOnce, Flaps]
+class Nothing(Event):
+  """What the encoder, the machine and its other users make of the spacing."""
+  title = 'nothing happens'
+  sides = ('camera',)
+  lossless = True
+
+  def strike(self, call, side):
+    pass
+
+
+# Those that a promise is about first, then the same in other ways.
+EVENTS = [Planned, LinkDown, Silence, Rebinding, NoPathReady, AppearsLater, Relayed, BothAtOnce,
+          Flaps, CablePulled, AddressRemoved, RouteRemoved, WithoutSignaling,
+          OtherFamily, SilenceOut, SilenceIn, Renumbering, SignalingThroughNew, OnlyOneReturns, OldReturns]
 
 
 class Cell:
@@ -329,10 +342,8 @@ class Cell:
     return '%s_%s_%s' % (self.event.__name__, self.side, self.role)
 
 
-CELLS = [Cell(event, side, role) for event in EVENTS for side in ('camera', 'viewer')
-         for role in ('client', 'server')
-         # Both sides move: that the camera is one or the other is all there is.
-         if event is not BothAtOnce or side == 'camera']
+CELLS = [Cell(event, side, role) for event in EVENTS + [Nothing] for side in event.sides
+         for role in ('client', 'server')]
 
 
 def measure_one(call, cell, event):
