@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "roq/roq.h"
+#include "roq/varint.h"
 
 /* --- there and back --- */
 
