@@ -14,6 +14,8 @@
  * the list of cells and is never held while a thread is waited for. */
 #include "grid.h"
 
+#include <gst/video/video.h>
+
 #include "devices.h"
 
 #define WIDTH (2 * GRID_CELL_WIDTH)
@@ -27,6 +29,9 @@
 #define ROOM                                                    \
   "queue leaky=downstream max-size-buffers=0 max-size-bytes=0 " \
   "max-size-time=1000000000"
+#define HEARD                                                        \
+  "textoverlay halignment=right valignment=top shaded-background=1 " \
+  "font-desc=Sans,11 name=heard"
 #define LABEL                                                          \
   "textoverlay halignment=left valignment=bottom shaded-background=1 " \
   "font-desc=Sans,22 name=out"
@@ -43,7 +48,8 @@ typedef struct {
   GstElement *bin; /* owned by the pipeline */
   GstElement *mixer;
   GstPad *mixer_pad; /* owned */
-  char *name;
+  char *peer;        /* its id; NULL: our own */
+  char *name;        /* guarded by grid->lock */
   gboolean is_video;
   guint64 pictures; /* shown when there is one; guarded by grid->lock */
 } Cell;
@@ -51,13 +57,54 @@ typedef struct {
 struct _Grid {
   GstElement *pipeline;                /* not owned: it outlives this */
   GstElement *compositor, *audiomixer; /* owned by the pipeline */
-  GstElement *screen;                  /* owned */
+  GstElement *screen, *heard;          /* owned */
 
-  GMutex lock;      /* guards cells and their pictures */
+  GMutex lock;      /* guards cells, their names and pictures */
   GPtrArray *cells; /* of Cell: our own, then in order of arrival */
 };
 
 /* --- Cells ------------------------------------------------------------------ */
+
+/* Textoverlay reads markup, and a name is anything. */
+static void
+set_text (GstElement *overlay, const char *plain)
+{
+  g_autofree char *text = g_markup_escape_text (plain, -1);
+
+  g_object_set (overlay, "text", text, NULL);
+}
+
+/* With the lock. */
+static gboolean
+is_seen (Grid *grid, const char *peer)
+{
+  guint i;
+
+  for (i = 0; i < grid->cells->len; i++) {
+    Cell *cell = grid->cells->pdata[i];
+
+    if (cell->pictures > 0 && g_strcmp0 (cell->peer, peer) == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Names those who send sound only.  With the lock. */
+static void
+name_heard (Grid *grid)
+{
+  g_autoptr (GString) names = g_string_new (NULL);
+  guint i;
+
+  for (i = 0; i < grid->cells->len; i++) {
+    Cell *cell = grid->cells->pdata[i];
+
+    if (!cell->is_video && !is_seen (grid, cell->peer))
+      g_string_append_printf (names, "%s%s",
+          names->len > 0 ? ", " : "only heard: ", cell->name);
+  }
+  set_text (grid->heard, names->str);
+}
 
 /* Rows of equal length, the last one centred.  Even numbers, because two pixels
  * share a colour.  With the lock. */
@@ -86,6 +133,7 @@ lay_out (Grid *grid)
         ((HEIGHT - rows * height) / 2 & ~1u) + row * height, NULL);
     number++;
   }
+  name_heard (grid);
 }
 
 /* A cell takes its place when there is something to show in it. */
@@ -94,18 +142,18 @@ on_picture (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
   Cell *cell = user_data;
   Grid *grid = cell->grid;
-  gboolean first;
+  GstStructure *news = NULL;
 
   g_mutex_lock (&grid->lock);
-  first = cell->pictures++ == 0;
-  if (first)
+  if (cell->pictures++ == 0) {
     lay_out (grid);
+    news = gst_structure_new ("first-picture", "name", G_TYPE_STRING,
+        cell->name, NULL);
+  }
   g_mutex_unlock (&grid->lock);
-  if (first)
+  if (news)
     gst_element_post_message (grid->pipeline,
-        gst_message_new_application (GST_OBJECT (grid->pipeline),
-            gst_structure_new ("first-picture", "name", G_TYPE_STRING,
-                cell->name, NULL)));
+        gst_message_new_application (GST_OBJECT (grid->pipeline), news));
   return GST_PAD_PROBE_OK;
 }
 
@@ -113,6 +161,46 @@ static GstPadProbeReturn
 drop (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
   return GST_PAD_PROBE_DROP;
+}
+
+/* Members have names; without one the beginning of the id must do. */
+static char *
+get_name (GstPad *stream)
+{
+  g_autofree char *id = NULL;
+  g_autofree char *name = NULL;
+
+  g_object_get (stream, "peer-id", &id, "peer-name", &name, NULL);
+  return name && *name ? g_steal_pointer (&name) : g_strndup (id, 8);
+}
+
+static void
+set_label (Cell *cell)
+{
+  g_autoptr (GstElement)
+      label = gst_bin_get_by_name (GST_BIN (cell->bin), "out");
+
+  if (cell->is_video)
+    set_text (label, cell->name);
+}
+
+static void
+on_renamed (GstPad *stream, GParamSpec *property, Grid *grid)
+{
+  guint i;
+
+  g_mutex_lock (&grid->lock);
+  for (i = 0; i < grid->cells->len; i++) {
+    Cell *cell = grid->cells->pdata[i];
+
+    if (cell->stream != stream)
+      continue;
+    g_free (cell->name);
+    cell->name = get_name (stream);
+    set_label (cell);
+  }
+  name_heard (grid);
+  g_mutex_unlock (&grid->lock);
 }
 
 /* The order matters: what still comes is dropped, so that nobody sees an
@@ -123,6 +211,7 @@ cell_free (Cell *cell)
 {
   g_autoptr (GstPad) out = gst_element_get_static_pad (cell->bin, "src");
 
+  g_signal_handlers_disconnect_by_func (cell->stream, on_renamed, cell->grid);
   gst_pad_add_probe (out, GST_PAD_PROBE_TYPE_DATA_DOWNSTREAM, drop, NULL, NULL);
   gst_element_release_request_pad (cell->mixer, cell->mixer_pad);
   gst_element_set_locked_state (cell->bin, TRUE);
@@ -130,11 +219,13 @@ cell_free (Cell *cell)
   gst_bin_remove (GST_BIN (cell->grid->pipeline), cell->bin);
   gst_object_unref (cell->stream);
   gst_object_unref (cell->mixer_pad);
+  g_free (cell->peer);
   g_free (cell->name);
   g_free (cell);
 }
 
-/* A bin with the pads "sink", of the element "in", and "src", of "out". */
+/* A bin with the pads "sink", of the element "in", and "src", of "out" if there
+ * is one. */
 static GstElement *
 make_bin (const char *description, GError **error)
 {
@@ -145,65 +236,69 @@ make_bin (const char *description, GError **error)
   for (i = 0; bin && i < G_N_ELEMENTS (names); i++) {
     g_autoptr (GstElement)
         element = gst_bin_get_by_name (GST_BIN (bin), names[i][0]);
-    g_autoptr (GstPad) pad = gst_element_get_static_pad (element, names[i][1]);
+    g_autoptr (GstPad) pad = NULL;
 
+    if (!element)
+      continue;
+    pad = gst_element_get_static_pad (element, names[i][1]);
     gst_element_add_pad (bin, gst_ghost_pad_new (names[i][1], pad));
   }
   return bin;
 }
 
-/* Textoverlay reads markup, and a name is anything. */
-static void
-set_label (GstElement *bin, const char *name)
-{
-  g_autoptr (GstElement) label = gst_bin_get_by_name (GST_BIN (bin), "out");
-  g_autofree char *text = g_markup_escape_text (name, -1);
-
-  g_object_set (label, "text", text, NULL);
-}
-
-/* Two taps when a picture is made smaller: a third of the work of the default,
+/* Two taps: a third of the work of the default when a picture is made smaller,
  * and the difference does not show at these sizes. */
 static void
 scale_cheaply (GstPad *mixer_pad)
 {
   g_autoptr (GstStructure) config = gst_structure_new ("GstVideoConverter",
-      "GstVideoResampler.max-taps", G_TYPE_INT, 2, NULL);
+      GST_VIDEO_CONVERTER_OPT_RESAMPLER_METHOD, GST_TYPE_VIDEO_RESAMPLER_METHOD,
+      GST_VIDEO_RESAMPLER_METHOD_LINEAR, GST_VIDEO_RESAMPLER_OPT_MAX_TAPS,
+      G_TYPE_INT, 2, NULL);
 
   g_object_set (mixer_pad, "converter-config", config, NULL);
 }
 
-/* Puts `bin` (transfer full) between `pad` and a mixer. */
-static void
-add_cell (Grid *grid, GstElement *bin, GstPad *pad, const char *name,
-    gboolean is_video, gboolean is_own)
+/* What shows or plays `stream` with `bin` (transfer full); its peer and name are
+ * left to the caller. */
+static Cell *
+cell_new (Grid *grid, GstPad *stream, GstElement *bin, gboolean is_video)
 {
-  g_autoptr (GstPad) in = gst_element_get_static_pad (bin, "sink");
-  g_autoptr (GstPad) out = gst_element_get_static_pad (bin, "src");
   Cell *cell = g_new0 (Cell, 1);
 
   cell->grid = grid;
-  cell->stream = gst_object_ref (pad);
+  cell->stream = gst_object_ref (stream);
   cell->bin = bin;
+  cell->is_video = is_video;
   cell->mixer = is_video ? grid->compositor : grid->audiomixer;
   cell->mixer_pad = gst_element_request_pad_simple (cell->mixer, "sink_%u");
-  cell->name = g_strdup (name);
-  cell->is_video = is_video;
-  if (is_video) {
+  if (is_video)
     scale_cheaply (cell->mixer_pad);
-    set_label (bin, name);
-    gst_pad_add_probe (out, GST_PAD_PROBE_TYPE_BUFFER, on_picture, cell, NULL);
-  }
-  g_mutex_lock (&grid->lock);
-  g_ptr_array_insert (grid->cells, is_own ? 0 : -1, cell);
-  g_mutex_unlock (&grid->lock);
+  return cell;
+}
 
+/* Takes it (transfer full) into the list, at `index`, and lets it play.  From
+ * the moment it is in the list another thread may take it out and free it. */
+static void
+add_cell (Grid *grid, Cell *cell, int index)
+{
+  g_autoptr (GstPad) stream = gst_object_ref (cell->stream);
+  g_autoptr (GstElement) bin = gst_object_ref_sink (cell->bin);
+  g_autoptr (GstPad) in = gst_element_get_static_pad (bin, "sink");
+  g_autoptr (GstPad) out = gst_element_get_static_pad (bin, "src");
+
+  set_label (cell);
+  if (cell->is_video)
+    gst_pad_add_probe (out, GST_PAD_PROBE_TYPE_BUFFER, on_picture, cell, NULL);
   gst_bin_add (GST_BIN (grid->pipeline), bin);
   gst_pad_link (out, cell->mixer_pad);
+
+  g_mutex_lock (&grid->lock);
+  g_ptr_array_insert (grid->cells, index, cell);
+  name_heard (grid);
+  g_mutex_unlock (&grid->lock);
   gst_element_sync_state_with_parent (bin);
-  if (GST_PAD_LINK_FAILED (gst_pad_link (pad, in)))
-    GST_ELEMENT_ERROR (grid->pipeline, CORE, NEGOTIATION, (NULL),
-        ("cannot link %s", GST_PAD_NAME (pad)));
+  gst_pad_link (stream, in);
 }
 
 /* Takes the cell of `stream`, or the one that `origin` is in, out of the list;
@@ -237,30 +332,21 @@ void
 grid_add_own (Grid *grid, GstPad *pad, const char *name)
 {
   GstElement *bin = make_bin (ROOM " name=in ! videoconvert ! " LABEL, NULL);
+  Cell *cell = cell_new (grid, pad, bin, TRUE);
 
+  cell->name = g_strdup (name);
   gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_EVENT_FLUSH, drop, NULL, NULL);
-  add_cell (grid, bin, pad, name, TRUE, TRUE);
-}
-
-/* Members have names; without one the beginning of the id must do. */
-static char *
-get_peer (GstPad *pad)
-{
-  g_autofree char *id = NULL;
-  char *name = NULL;
-
-  g_object_get (pad, "peer-id", &id, "peer-name", &name, NULL);
-  return name && *name ? name : g_strndup (id, 8);
+  add_cell (grid, cell, 0);
 }
 
 void
 grid_add_stream (Grid *grid, GstPad *pad)
 {
   g_autofree char *kind = NULL;
-  g_autofree char *name = get_peer (pad);
   g_autoptr (GError) error = NULL;
   gboolean is_video;
   GstElement *bin;
+  Cell *cell;
 
   g_object_get (pad, "kind", &kind, NULL);
   is_video = g_strcmp0 (kind, "video") == 0;
@@ -270,7 +356,11 @@ grid_add_stream (Grid *grid, GstPad *pad)
         ("%s", error->message));
     return;
   }
-  add_cell (grid, bin, pad, name, is_video, FALSE);
+  cell = cell_new (grid, pad, bin, is_video);
+  g_object_get (pad, "peer-id", &cell->peer, NULL);
+  cell->name = get_name (pad);
+  g_signal_connect (pad, "notify::peer-name", G_CALLBACK (on_renamed), grid);
+  add_cell (grid, cell, -1);
 }
 
 void
@@ -304,7 +394,7 @@ add_mixer (Grid *grid, const char *type, GstClockTime latency,
 {
   GstElement *mixer, *output;
 
-  output = gst_parse_bin_from_description (description, TRUE, error);
+  output = make_bin (description, error);
   if (!output)
     return NULL;
   mixer = gst_element_factory_make_full (type, "force-live", TRUE, "latency",
@@ -326,11 +416,12 @@ grid_new (GstElement *pipeline, const char *screen, const char *speaker,
     GstClockTime latency, GError **error)
 {
   g_autofree char *video = g_strdup_printf (
-      "capsfilter caps=video/x-raw,format=I420,width=%d,height=%d,"
-      "framerate=%d/1 ! videoconvert ! %s name=screen async=false",
+      "capsfilter name=in caps=video/x-raw,format=I420,width=%d,height=%d,"
+      "framerate=%d/1 ! " HEARD " ! videoconvert ! %s name=screen async=false",
       WIDTH, HEIGHT, FRAME_RATE, screen);
   g_autofree char *audio = g_strdup_printf (
-      "capsfilter caps=audio/x-raw,rate=48000,channels=2 ! audioconvert ! "
+      "capsfilter name=in caps=audio/x-raw,rate=48000,channels=2 ! "
+      "audioconvert ! "
       "audioresample ! %s async=false",
       speaker);
   Grid *grid = g_new0 (Grid, 1);
@@ -343,6 +434,7 @@ grid_new (GstElement *pipeline, const char *screen, const char *speaker,
     gst_util_set_object_arg (G_OBJECT (grid->compositor), "background",
         "black");
     grid->screen = gst_bin_get_by_name (GST_BIN (pipeline), "screen");
+    grid->heard = gst_bin_get_by_name (GST_BIN (pipeline), "heard");
     grid->audiomixer = add_mixer (grid, "audiomixer", latency, audio, error);
   }
   if (!grid->audiomixer)
@@ -356,6 +448,7 @@ grid_free (Grid *grid)
   g_ptr_array_set_free_func (grid->cells, (GDestroyNotify) cell_free);
   g_ptr_array_unref (grid->cells);
   gst_clear_object (&grid->screen);
+  gst_clear_object (&grid->heard);
   g_mutex_clear (&grid->lock);
   g_free (grid);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Everybody's pictures beside each other, with names below, and everybody's
- * sound in one: what a conference shows.
+ * sound in one: what a conference shows.  In the upper right corner stand the
+ * names of those who send sound only.
  *
  * Streams may be added and removed on any thread while the pipeline plays. */
 #pragma once

@@ -226,6 +226,34 @@ def participants_come_and_go(lab):
   end(bob)
 
 
+def sound_only_and_back_again(lab):
+  """Who sends no picture has no cell, but a name in the corner; who comes back has
+  his place again."""
+  network = topology.lan(lab, viewers=2)
+  network.start_signaling()
+  sound = lab.file('sound.wav')
+  subprocess.run(['gst-launch-1.0', '-q', 'audiotestsrc', 'num-buffers=400', '!', 'wavenc', '!',
+                  'filesink', 'location=' + sound], check=True)
+  ada = conference(network, network.camera, 'Ada', '--picture', lab.file('ada.png'))
+  eve = conference(network, network.viewers[0], 'Eve', source=sound)
+  seen(eve, 'Ada')
+  dan = conference(network, network.viewers[1], 'Dan')
+  seen(ada, 'Dan')
+  end(dan)
+  ada.wait_for('Dan left', 5)
+  dan = conference(network, network.viewers[1], 'Dan')
+  wait_until(lambda: ada.output().count('first picture of Dan') == 2, 20, 'Dan is seen again')
+  time.sleep(1)
+  end(ada)
+  expect(shown(ada, 'Dan') > 10, 'Dan is frozen since he is back')
+  expect('first picture of Eve' not in ada.output(), 'Eve has a picture')
+  rows = read_picture(lab.file('ada.png'))[2]
+  corner = b''.join(row[GRID[0] // 2:] for row in rows[:GRID[1] // 8])
+  expect(sum(value > 200 for value in corner) > 40, 'Eve is not named')
+  end(dan)
+  end(eve)
+
+
 def stops_at_once_in_every_state(lab):
   """Alone without a server, alone in the room, while it connects, in the call."""
   network = topology.lan(lab)
@@ -293,4 +321,5 @@ def undecodable_stream_costs_itself(lab):
 if __name__ == '__main__':
   run([scripts_tell_their_usage, demo_script, camera_and_viewer_scripts, conference_script,
        conference_script_of_six, conference_script_joins, participants_come_and_go,
-       stops_at_once_in_every_state, viewer_stops_at_once, undecodable_stream_costs_itself])
+       sound_only_and_back_again, stops_at_once_in_every_state, viewer_stops_at_once,
+       undecodable_stream_costs_itself])
