@@ -601,8 +601,9 @@ install_signals (GObjectClass *object_class)
    *
    * Decides whether there may be a call with that member.  Asked before it is
    * called, when the fingerprint is not known yet and so %NULL, and again when it
-   * is; a member that calls us is asked about once.  Who is refused learns so,
-   * and no more.
+   * is; a member that calls us is asked about once.  An element that joins a
+   * session later is asked about the calls that there are.  Every element of the
+   * session must accept; who is refused learns so, and no more.
    *
    * Emitted from the transport thread: handlers must not block.
    *

@@ -351,6 +351,12 @@ qp_peer_want (QpPeer *peer)
   return TRUE;
 }
 
+static gboolean
+is_half_open (QpCall *call)
+{
+  return call && qp_call_get_state (call) < QP_CALL_CONNECTED;
+}
+
 static void
 drop_calls (QpPeer *peer, const char *reason)
 {
@@ -380,6 +386,16 @@ qp_peer_drop (QpPeer *peer, const char *reason)
 }
 
 void
+qp_peer_turn_away (QpPeer *peer)
+{
+  if (is_half_open (peer->call))
+    qp_peer_send_bye (peer, qp_call_get_id (peer->call), "not-accepted",
+        QP_PEER_NOT_ACCEPTED);
+  qp_peer_drop (peer, "not accepted by this application");
+  qp_session_review (peer->session);
+}
+
+void
 qp_peer_unwant (QpPeer *peer, const char *reason)
 {
   if (!qp_peer_is_connected (peer) || !peer->consumes ||
@@ -396,12 +412,6 @@ qp_peer_send_no_more (QpPeer *peer, const char *reason)
 {
   if (!peer->wanted || !peer->produces)
     qp_peer_drop (peer, reason);
-}
-
-static gboolean
-is_half_open (QpCall *call)
-{
-  return call && qp_call_get_state (call) < QP_CALL_CONNECTED;
 }
 
 guint

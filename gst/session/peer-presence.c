@@ -22,8 +22,8 @@ presence_to_string (QpPeerPresence presence)
 
 /* --- Telling ---------------------------------------------------------------- */
 
-void
-qp_peer_announce (QpPeer *peer, QpMember *member)
+static void
+announce (QpPeer *peer, QpMember *member)
 {
   QpPeerName name = { peer->id, peer->name };
 
@@ -44,7 +44,7 @@ tell_joined (QpPeer *peer)
   QpSession *session = peer->session;
 
   for (guint i = 0; i < session->members->len; i++)
-    qp_peer_announce (peer, g_ptr_array_index (session->members, i));
+    announce (peer, g_ptr_array_index (session->members, i));
   qp_session_post (session, make_message (peer, "peer-joined"));
 }
 
@@ -143,22 +143,38 @@ qp_peer_set_name (QpPeer *peer, const char *name)
 
 /* --- Accepting -------------------------------------------------------------- */
 
+static gboolean
+ask (QpPeer *peer, QpMember *member, const char *fingerprint)
+{
+  QpPeerName name = { peer->id, peer->name };
+
+  if (!member->callbacks.accept_peer ||
+      member->callbacks.accept_peer (&name, fingerprint, member->user))
+    return TRUE;
+  GST_INFO ("%s (%s): not accepted by the application", peer->id,
+      peer->name ? peer->name : "no name");
+  peer->refused = TRUE;
+  return FALSE;
+}
+
 gboolean
 qp_peer_is_accepted (QpPeer *peer, const char *fingerprint)
 {
   QpSession *session = peer->session;
-  QpPeerName name = { peer->id, peer->name };
 
   for (guint i = 0; i < session->members->len; i++) {
-    QpMember *member = g_ptr_array_index (session->members, i);
-
-    if (member->callbacks.accept_peer &&
-        !member->callbacks.accept_peer (&name, fingerprint, member->user)) {
-      GST_INFO ("%s (%s): not accepted by the application", peer->id,
-          peer->name ? peer->name : "no name");
-      peer->refused = TRUE;
+    if (!ask (peer, g_ptr_array_index (session->members, i), fingerprint))
       return FALSE;
-    }
   }
   return TRUE;
+}
+
+void
+qp_peer_meet_member (QpPeer *peer, QpMember *member)
+{
+  if (peer->call &&
+      !ask (peer, member, qp_call_get_peer_fingerprint (peer->call)))
+    qp_peer_turn_away (peer);
+  else
+    announce (peer, member);
 }

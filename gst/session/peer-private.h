@@ -10,6 +10,9 @@
 
 G_BEGIN_DECLS
 
+/* To whom the application does not want. */
+#define QP_PEER_NOT_ACCEPTED "this member is not accepted here"
+
 #define QP_PEER_BITRATE_SAMPLES \
   11 /* 100 ms apart: one second from end to end */
 
@@ -107,6 +110,8 @@ void qp_peer_receive_rtcp (gpointer flow, GstBuffer *buffer, gpointer user);
 QpCall *qp_peer_make_call (QpPeer *peer, gboolean offerer, const char *id);
 /* The call is over; retires it. `error` is NULL if it ended on purpose. */
 void qp_peer_call_ended (QpPeer *peer, QpCall *call, const GError *error);
+/* The application does not want the peer: ends its calls. */
+void qp_peer_turn_away (QpPeer *peer);
 void qp_peer_send_bye (QpPeer *peer, const char *call, const char *code,
     const char *text);
 

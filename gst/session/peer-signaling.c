@@ -51,8 +51,7 @@ admit (QpPeer *peer, const QpMessage *offer)
   if (reason)
     return refuse (peer, offer, "busy", reason);
   if (!qp_peer_is_accepted (peer, offer->fingerprint))
-    return refuse (peer, offer, "not-accepted",
-        "this member is not accepted here");
+    return refuse (peer, offer, "not-accepted", QP_PEER_NOT_ACCEPTED);
   return TRUE;
 }
 
@@ -119,9 +118,7 @@ handle_answer (QpPeer *peer, QpCall *call, const QpMessage *answer)
     qp_call_handle (call, answer);
     return;
   }
-  qp_peer_send_bye (peer, qp_call_get_id (call), "not-accepted",
-      "this member is not accepted here");
-  qp_peer_drop (peer, "not accepted by this application");
+  qp_peer_turn_away (peer);
 }
 
 static void

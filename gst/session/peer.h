@@ -32,8 +32,9 @@ gboolean qp_peer_is_producer (QpPeer *peer);
 gboolean qp_peer_is_lost (QpPeer *peer);
 /* The application does not want a call with it. */
 gboolean qp_peer_is_refused (QpPeer *peer);
-/* A member that has come late is told of a peer that has joined. */
-void qp_peer_announce (QpPeer *peer, QpMember *member);
+/* A member of our own that has come late is asked whether it accepts the peer
+ * that we have a call with, and told of it if it has joined. */
+void qp_peer_meet_member (QpPeer *peer, QpMember *member);
 
 /* We want its media: offers a call unless one is under way, again after
  * failures with growing pauses. FALSE if the application refused it. */

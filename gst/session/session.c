@@ -469,7 +469,7 @@ add_member (QpSession *session, gpointer data)
       qp_session_start_connect_timeout (session);
   }
   for (guint i = 0; i < session->peers->len; i++)
-    qp_peer_announce (g_ptr_array_index (session->peers, i), member);
+    qp_peer_meet_member (g_ptr_array_index (session->peers, i), member);
   update_signaling (session);
 }
 

@@ -65,7 +65,8 @@ typedef struct {
   void (*peer_renamed) (const QpPeerName *peer, gpointer user);
   /* May there be a call with that member? Asked before it is called, when
    * `fingerprint` ("sha-256 …") is still NULL, and before its offer or answer is
-   * followed. The call needs the yes of every member of the session. */
+   * followed. The call needs the yes of every member of the session; one that
+   * joins later is asked then. */
   gboolean (*accept_peer) (const QpPeerName *peer, const char *fingerprint,
       gpointer user);
 

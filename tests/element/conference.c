@@ -511,6 +511,41 @@ GST_START_TEST (test_not_accepted)
 }
 GST_END_TEST
 
+/* Who joins a session later has a say about the calls that are there. */
+GST_START_TEST (test_not_accepted_later)
+{
+  g_autofree char *server_uri = fixture_new_uri ();
+  g_autofree char *uri = g_strconcat (server_uri, "/later", NULL);
+  g_autoptr (Pipe) server = start_server (server_uri);
+  g_autoptr (Pipe) camera = camera_new ("ada", JPEG, uri);
+  g_autoptr (Participant) ada = watcher_new ("ada", "all", uri);
+  g_autoptr (Participant)
+      bob = participant_new ("bob", JPEG "sink.", "all", uri);
+  g_autoptr (Participant)
+      mallory = participant_new ("mallory", JPEG "sink.", "all", uri);
+
+  ada->refuses = "mallory";
+  pipe_set_state (camera, GST_STATE_PLAYING);
+  participant_start (bob);
+  participant_start (mallory);
+  WAIT_FOR (bob, bob->pads == 2);
+  WAIT_FOR (mallory, mallory->pads == 2);
+  wait_for_all_pads (mallory, 5);
+  participant_start (ada);
+  WAIT_FOR (mallory, seen (mallory, "left ada"));
+  WAIT_FOR (mallory, mallory->pads == 1);
+  WAIT_FOR (ada, ada->pads == 1);
+  fail_unless (seen (ada, "refused mallory"));
+  fail_if (seen (ada, "joined mallory"));
+  fail_if (seen (bob, "left ada"));
+  wait_for_all_pads (ada, 10);
+  wait_for_all_pads (bob, 10);
+  fail_unless_equals_int (get_peer_count (camera, "sink"), 1);
+  pipe_check_no_error (camera);
+  pipe_check_no_error (mallory->pipe);
+}
+GST_END_TEST
+
 /* Somebody who plays one takes the next one that it accepts. */
 GST_START_TEST (test_first_not_accepted)
 {
@@ -628,6 +663,7 @@ conference_suite (void)
   tcase_add_test (many, test_sink_returns_to_viewer);
   tcase_add_loop_test (many, test_different_settings, 0, 6);
   tcase_add_loop_test (many, test_not_accepted, 0, 2);
+  tcase_add_test (many, test_not_accepted_later);
   tcase_add_test (many, test_first_not_accepted);
   tcase_add_test (many, test_peer_leaves_blocked_pad);
   tcase_add_test (many, test_stop_while_others_come);
