@@ -34,6 +34,10 @@ def gaps_of(packets, seconds):
   return gaps
 
 
+def label(ms, highest):
+  return '%g ms' % ms if highest < 2000 else '%g s' % (ms / 1000)
+
+
 def nice(value):
   """The least round number that is not below it."""
   step = 10
@@ -84,17 +88,20 @@ class Picture:
       self.line(self.x(time), y - 10, self.x(time), BOTTOM, MARK, '5 3')
       self.text(self.x(time) + 5, y, text, colour=MARK)
 
-  def bars(self, values, top, title):
-    """values: [(time, ms)], on a scale to the next round number."""
+  def bars(self, values, top, title, wide=False):
+    """values: [(time, ms)], on a scale to the next round number; wide: as long as
+    they are high."""
     highest = nice(max([100] + [ms for _, ms in values]))
     for share in (0.25, 0.5, 0.75, 1):
       y = top + PLOT * (1 - share)
       self.line(LEFT, y, WIDTH - RIGHT, y, '#ccc')
-      self.text(LEFT - 6, y + 4, '%g ms' % (highest * share), 'end', 11)
+      self.text(LEFT - 6, y + 4, label(highest * share, highest), 'end', 11)
     for time, ms in values:
       if 0 <= time <= self.seconds and ms > 0:
         height = PLOT * ms / highest
-        self.rect(self.x(time) - 0.6, top + PLOT - height, 1.2, height, '#222')
+        begin = self.x(time - ms / 1000) if wide else 0
+        width = max(1.2, self.x(time) - begin) if wide else 1.2
+        self.rect(self.x(time) - width, top + PLOT - height, width, height, '#222')
     self.line(LEFT, top + PLOT, WIDTH - RIGHT, top + PLOT)
     # Under the numbers of the axis.
     self.text((LEFT + WIDTH - RIGHT) / 2, top + PLOT + 32, title, 'middle')
@@ -129,7 +136,7 @@ def draw(path, transport, seconds, events, spans, packets, sent, decoded):
   result = ('%s: worst gap %.0f ms, %d of %d frames decoded'
             % (transport, worst, decoded, sent))
   picture.bands(spans)
-  picture.bars(gaps, TOP, 'time since the packet before, at the viewer’s transport')
+  picture.bars(gaps, TOP, 'time since the packet before, at the viewer’s transport', wide=True)
   picture.bars(delays(packets), TOP + PLOT + SPACE, 'delay of each packet over the fastest one')
   picture.axis()
   picture.marks(events)
