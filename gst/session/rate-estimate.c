@@ -31,6 +31,8 @@
 #define PAUSE (150 * MS)
 #define PAUSE_BITS (4 * 1200 * 8)
 
+#define SMOOTH (50 * MS)
+
 /* What is carried is measured over so much of the time that a queue stands. */
 #define MEASURE (500 * MS)
 /* …and so much less is sent. */
@@ -169,7 +171,7 @@ tolerated (const QpRateEstimate *estimate)
       ? MAX_LATE
       : (guint64) LATE * 1000000 / estimate->estimate;
 
-  return CLAMP (late, MIN_LATE, MAX_LATE) + 2 * estimate->noise +
+  return CLAMP (late, MIN_LATE, MAX_LATE) + 3 * estimate->noise +
       estimate->others;
 }
 
@@ -212,6 +214,18 @@ own_delay (QpRateEstimate *estimate, const QpRateSample *sample)
     rate = recent_rate (estimate, sample->now, MEASURE);
   rate = MAX (rate, MIN_ESTIMATE);
   return MIN (sample->unsent, G_MAXUINT32) * 8 * SECOND / rate;
+}
+
+/* Frames are bursts: the delay of the last `SMOOTH` or so counts, however many
+ * answers it had. */
+static guint64
+smooth_delay (QpRateEstimate *estimate, guint64 delay, gint64 gap)
+{
+  gint64 change = (gint64) delay - (gint64) estimate->delay;
+
+  estimate->delay = (guint64) ((gint64) estimate->delay +
+      change * CLAMP (gap, 1 * MS, SMOOTH) / SMOOTH);
+  return estimate->delay;
 }
 
 /* --- Down ----------------------------------------------------------------- */
@@ -351,7 +365,8 @@ answer_in_time (QpRateEstimate *estimate, const QpRateSample *sample,
   estimate->late_from = 0;
   if (estimate->state == QP_RATE_BUSY)
     estimate->state = QP_RATE_FOLLOWING;
-  if (delay <= estimate->others + (tolerated (estimate) - estimate->others) / 2)
+  if (delay <=
+      estimate->others + (tolerated (estimate) - estimate->others) * 2 / 3)
     grow (estimate, sample->now,
         MIN (sample->now - estimate->calm_at, 100 * MS));
   estimate->calm_at = sample->now;
@@ -432,6 +447,7 @@ qp_rate_estimate_update (QpRateEstimate *estimate, const QpRateSample *sample)
   guint64 out = sample->lost + sample->in_flight;
   guint64 delivered = sample->sent - MIN (sample->sent, out);
   guint64 delay;
+  gint64 gap;
 
   if (estimate->began == 0) {
     begin (estimate, sample, delivered);
@@ -445,6 +461,7 @@ qp_rate_estimate_update (QpRateEstimate *estimate, const QpRateSample *sample)
   }
   if (has_paused (estimate, sample))
     estimate->late_from = 0;
+  gap = sample->now - estimate->updated;
   estimate->acked_at = sample->acked_at;
   estimate->updated = sample->now;
   note_round_trip (estimate, sample);
@@ -452,7 +469,8 @@ qp_rate_estimate_update (QpRateEstimate *estimate, const QpRateSample *sample)
     estimate->others_at = sample->now;
   else if (sample->now - estimate->others_at > OTHERS_TIME)
     estimate->others = 0;
-  delay = queue_delay (estimate, sample) + own_delay (estimate, sample);
+  delay = smooth_delay (estimate,
+      queue_delay (estimate, sample) + own_delay (estimate, sample), gap);
   if (delay > tolerated (estimate))
     answer_late (estimate, sample, delay);
   else

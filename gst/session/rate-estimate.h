@@ -67,6 +67,7 @@ typedef struct {
   guint64 base_now, base_before;
   gint64 base_turn;
   guint64 last_rtt;
+  guint64 delay; /* µs, smoothed */
   guint64 noise; /* µs: how much round trips differ by themselves */
 
   /* All answers since then were late; 0: the last one was not. */
