@@ -67,7 +67,7 @@ typedef struct Frame Frame;
 struct Frame {
   Frame *next;
   Frame *prev;
-  uint64_t due; /* CLOCK_MONOTONIC ns; set when the frame enters the wire */
+  uint64_t due; /* CLOCK_MONOTONIC ns; in the queue: when it came */
   size_t size;
   uint8_t data[FRAME_MAX];
 };
@@ -250,6 +250,7 @@ frame_arrived (Direction *dir, Frame *frame, uint64_t now)
   } else {
     if (!dir->queue.head)
       dir->sent_at = now + time_on_wire (dir, frame->size);
+    frame->due = now;
     list_insert_after (&dir->queue, dir->queue.tail, frame);
     return;
   }
@@ -264,10 +265,13 @@ direction_advance (Direction *dir, uint64_t now)
 
   while (dir->queue.head && dir->sent_at <= now) {
     Frame *frame = list_pop (&dir->queue);
+    Frame *next = dir->queue.head;
 
     wire_put (dir, frame, dir->sent_at);
-    if (dir->queue.head)
-      dir->sent_at += time_on_wire (dir, dir->queue.head->size);
+    /* When this process was late, it may have come after the wire was free. */
+    if (next)
+      dir->sent_at = (next->due > dir->sent_at ? next->due : dir->sent_at) +
+          time_on_wire (dir, next->size);
   }
   if (dir->queue.head)
     next = dir->sent_at;
