@@ -178,34 +178,21 @@ on_quic_closed (QpQuic *quic, const GError *error, gpointer user)
   }
 }
 
-/* QUIC does not mind a packet that arrives twice. */
-static void
-send_copy (QpCall *call, guint path, const guint8 *data, gsize size,
-    gsize segment)
-{
-  int extra = call->mover ? qp_mover_get_extra (call->mover) : -1;
-
-  if (extra >= 0 && (guint) extra != path && size > 0)
-    qp_paths_send (call->paths, (guint) extra, data, size, segment, NULL);
-}
-
 static QpQuicSendResult
 on_send (QpQuic *quic, guint path, const guint8 *data, gsize size,
     gsize segment, gsize *sent, gpointer user)
 {
   QpCall *call = user;
+  QpPathSendResult result = call->mover
+      ? qp_mover_send (call->mover, path, data, size, segment, sent)
+      : qp_paths_send (call->paths, path, data, size, segment, sent);
 
-  if (call->mover)
-    path = qp_mover_route (call->mover, path);
-  switch (qp_paths_send (call->paths, path, data, size, segment, sent)) {
+  switch (result) {
     case QP_PATH_SEND_OK:
-      send_copy (call, path, data, size, segment);
       return QP_QUIC_SEND_OK;
     case QP_PATH_SEND_AGAIN:
-      send_copy (call, path, data, *sent, segment);
       return QP_QUIC_SEND_AGAIN;
     case QP_PATH_SEND_ERROR:
-      send_copy (call, path, data, size, segment);
       break;
   }
   return QP_QUIC_SEND_ERROR;

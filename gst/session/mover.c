@@ -2,6 +2,8 @@
 /* See mover.h. */
 #include "session/mover.h"
 
+#include <string.h>
+
 #include "session/liveness.h"
 #include "session/session-private.h"
 
@@ -23,8 +25,11 @@
 #define DESERTED_US (30 * 1000)
 /* After a move the rest of what was sent on the former path still comes in. */
 #define LEFTOVERS_US (250 * 1000)
-/* While nothing is heard, so long each other path has its turn. */
-#define TURN_US (40 * 1000)
+/* While nothing is heard, so long each other path has its turn: as a part of
+ * the time that it has lasted, with bounds. */
+#define TURN_PART 16
+#define TURN_MIN_US (20 * 1000)
+#define TURN_MAX_US (200 * 1000)
 /* What is given to the first choice before the others have theirs: a round trip,
  * but that is not known of a fresh path. */
 #define HEAD_START_MIN_US (50 * 1000)
@@ -40,6 +45,9 @@
 #define PATIENCE_US (3 * G_USEC_PER_SEC)
 /* The cause of path 0's succession, in which no network changes. */
 #define SUCCESSION "ICE credentials that signaling does not know"
+
+/* Every path carries a datagram of that size (RFC 9000, 14). */
+#define LAST_SIZE 1200
 
 typedef enum {
   QP_MOVER_SETTLED,    /* on the path in use, with no other in mind */
@@ -77,8 +85,11 @@ struct _QpMover {
    * heard: what is sent leaves on `extra` as well, each path in turn. */
   gboolean searching;
   int extra; /* -1 */
-  gint64 turn_us;
-  int nudge; /* server: the next batch leaves here; -1 */
+  gint64 search_us, turn_us;
+  guint8 last[LAST_SIZE]; /* the last datagram that QUIC sent and that fits */
+  gsize last_size;
+  gboolean sent; /* QUIC has sent something in this turn */
+  int nudge;     /* server: the next batch leaves here; -1 */
   gint64 patient_until_us;
   gint64 moved_us;  /* when QUIC moved last */
   gint64 pinged_us; /* server: the last sign to move */
@@ -179,18 +190,46 @@ search (QpMover *mover, gint64 head_start_us)
     return;
   mover->searching = TRUE;
   mover->extra = -1;
-  mover->turn_us = g_get_monotonic_time () + head_start_us;
+  mover->search_us = g_get_monotonic_time ();
+  mover->turn_us = mover->search_us + head_start_us;
+}
+
+static guint
+get_way_out (QpMover *mover)
+{
+  if (mover->nudge >= 0)
+    return (guint) mover->nudge;
+  return mover->detour >= 0 ? (guint) mover->detour : mover->active;
+}
+
+/* QUIC falls silent itself, with its window full of what is lost and its timers
+ * backing off: then what it sent last goes out again. Where the first copy got
+ * through, QUIC ignores the second; where none did, it is as good as new. */
+static void
+repeat_last (QpMover *mover)
+{
+  if (mover->last_size == 0)
+    return;
+  qp_paths_send (mover->paths, get_way_out (mover), mover->last,
+      mover->last_size, mover->last_size, NULL);
+  if (mover->extra >= 0)
+    qp_paths_send (mover->paths, (guint) mover->extra, mover->last,
+        mover->last_size, mover->last_size, NULL);
 }
 
 static void
 take_turns (QpMover *mover, gint64 now)
 {
-  int used = mover->detour >= 0 ? mover->detour : (int) mover->active;
-
   if (!mover->searching || now < mover->turn_us)
     return;
-  mover->turn_us = now + TURN_US;
-  mover->extra = qp_paths_get_next (mover->paths, mover->extra, used);
+  mover->turn_us = now +
+      CLAMP ((now - mover->search_us) / TURN_PART, TURN_MIN_US, TURN_MAX_US);
+  mover->extra = qp_paths_get_next (mover->paths, mover->extra,
+      (int) get_way_out (mover));
+  mover->sent = FALSE;
+  mover->callbacks.ping (mover->user);
+  if (!mover->sent)
+    repeat_last (mover);
 }
 
 static void
@@ -425,8 +464,12 @@ heed_sign (QpMover *mover, guint path, gint64 now)
   /* Whatever was sent there arrived, or its answer would not be here. */
   qp_paths_trust (mover->paths, path);
   set_cause (mover, mover->searching ? mover->cause : "the peer sends there");
-  mover->wanted = (int) path;
-  mover->wanted_at_once = deserted || mover->searching;
+  if (deserted || mover->searching) {
+    move (mover, path, TRUE);
+  } else {
+    mover->wanted = (int) path;
+    mover->wanted_at_once = FALSE;
+  }
 }
 
 static void
@@ -469,18 +512,19 @@ guint
 qp_mover_receive (QpMover *mover, guint path)
 {
   gint64 now = g_get_monotonic_time ();
+  gboolean elsewhere = mover->client && path != mover->active &&
+      (mover->state != QP_MOVER_VALIDATING || path != mover->target);
 
-  if (path == mover->active) {
-    hear (mover, now);
-  } else if (mover->client &&
-      (mover->state != QP_MOVER_VALIDATING || path != mover->target)) {
-    /* What is left of a former path, or the server's wish to move: QUIC knows
-     * only the path in use, and must not lose the packet. */
+  /* What is left of a former path, or the server's wish to move. If QUIC moves,
+   * it does so before it gets the packet, and answers there: the server may
+   * wait for that, with a challenge (RFC 9000, 8.2) and no leave to send. */
+  if (elsewhere)
     heed_sign (mover, path, now);
-    path = mover->active;
-  }
+  if (path == mover->active)
+    hear (mover, now);
   mover->last_received_us = now;
-  return path;
+  /* QUIC knows only the path in use, and must not lose the packet. */
+  return elsewhere ? mover->active : path;
 }
 
 void
@@ -490,20 +534,34 @@ qp_mover_received_all (QpMover *mover)
     move (mover, (guint) mover->wanted, mover->wanted_at_once);
 }
 
-guint
-qp_mover_route (QpMover *mover, guint path)
+static void
+remember_last (QpMover *mover, const guint8 *data, gsize size, gsize segment)
 {
-  if (path != mover->active)
-    return path;
-  if (mover->nudge >= 0)
-    return (guint) mover->nudge;
-  return mover->detour >= 0 ? (guint) mover->detour : path;
+  gsize begin = (size - 1) / segment * segment;
+
+  mover->sent = TRUE;
+  if (size - begin > sizeof mover->last)
+    return;
+  mover->last_size = size - begin;
+  memcpy (mover->last, data + begin, mover->last_size);
 }
 
-int
-qp_mover_get_extra (QpMover *mover)
+QpPathSendResult
+qp_mover_send (QpMover *mover, guint path, const guint8 *data, gsize size,
+    gsize segment, gsize *sent)
 {
-  return mover->extra;
+  guint out = path == mover->active ? get_way_out (mover) : path;
+  QpPathSendResult result = qp_paths_send (mover->paths, out, data, size,
+      segment, sent);
+
+  remember_last (mover, data, size, segment);
+  if (result == QP_PATH_SEND_AGAIN)
+    size = *sent;
+  /* QUIC does not mind a packet that arrives twice. */
+  if (mover->extra >= 0 && (guint) mover->extra != out && size > 0)
+    qp_paths_send (mover->paths, (guint) mover->extra, data, size, segment,
+        NULL);
+  return result;
 }
 
 void

@@ -12,7 +12,8 @@
  *                  nothing but its ICE credentials
  *   the peer's     packets come in on another path: validate it, then move
  *   deafness       until something is heard, what is sent goes out on the other
- *                  paths as well, each in turn: the first answer decides
+ *                  paths as well, each in turn, and not only when QUIC has
+ *                  something to send: the first answer decides
  *   no other path  fresh paths are asked for; the first that comes up is taken
  *
  * Transport thread only. Paths and connection are borrowed. */
@@ -34,7 +35,7 @@ typedef struct {
   void (*lost) (guint number, const char *cause, gpointer user);
   /* TRUE: no path works; FALSE: one works again. */
   void (*cut) (gboolean cut, gpointer user);
-  /* Server: send anything that the client will get to see. */
+  /* Send anything that the peer will get to see, if QUIC can. */
   void (*ping) (gpointer user);
 } QpMoverCallbacks;
 
@@ -47,11 +48,9 @@ void qp_mover_free (QpMover *mover);
 guint qp_mover_receive (QpMover *mover, guint path);
 /* A batch is over, QUIC is not inside: acts on what it brought. */
 void qp_mover_received_all (QpMover *mover);
-/* QUIC sends on `path`: the one that it goes out on. */
-guint qp_mover_route (QpMover *mover, guint path);
-
-/* Another path that what QUIC sends goes out on as well; -1: none. */
-int qp_mover_get_extra (QpMover *mover);
+/* QUIC sends on `path`; the arguments and the result are qp_path_send()'s. */
+QpPathSendResult qp_mover_send (QpMover *mover, guint path, const guint8 *data,
+    gsize size, gsize segment, gsize *sent);
 
 /* From QpPathsCallbacks. */
 void qp_mover_path_answers (QpMover *mover, guint path);
