@@ -435,7 +435,7 @@ receive (QpQuic *quic, guint number, const guint8 *data, gsize size)
   QpVirtualPath *path = qp_quic_get_path (quic, number);
   const ngtcp2_pkt_info info = { 0 };
   ngtcp2_tstamp now;
-  ngtcp2_path arrival;
+  ngtcp2_path_storage arrival;
   int result;
 
   if (path == NULL) {
@@ -447,9 +447,13 @@ receive (QpQuic *quic, guint number, const guint8 *data, gsize size)
   if (quic->conn == NULL && !qp_quic_start_server (quic, path, data, size))
     return;
   now = qp_quic_now ();
-  arrival = path->path; /* a callback may replace `path` */
+  /* A callback may replace `path`, which the addresses are in, too: the
+   * PATH_RESPONSE that ends a path may come on that very path. */
+  ngtcp2_path_storage_zero (&arrival);
+  ngtcp2_path_copy (&arrival.path, &path->path);
   quic->inside = TRUE;
-  result = ngtcp2_conn_read_pkt (quic->conn, &arrival, &info, data, size, now);
+  result = ngtcp2_conn_read_pkt (quic->conn, &arrival.path, &info, data, size,
+      now);
   quic->inside = FALSE;
   qp_quic_handle_result (quic, result, "receiving");
   qp_quic_track_path (quic);

@@ -449,6 +449,50 @@ test_move_from_send (void)
   wire_free (wire);
 }
 
+/* The client's next packet on path 1, after the server has asked there for an
+ * answer, takes path 0. */
+static guint diverted;
+static gboolean challenged;
+
+static void
+note_challenge (WireEnd *end, guint path, guint8 *data, gsize size)
+{
+  challenged |= path == 1 && end->path_changes > 0;
+}
+
+static void
+divert_answer (WireEnd *end, guint path, guint8 *data, gsize size)
+{
+  if (path == 1 && challenged && diverted++ == 0)
+    wire_inject (end->other, 0, data, size);
+}
+
+/* A PATH_RESPONSE validates the path that it answers for wherever it arrives
+ * (RFC 9000, 8.2.3), even on the one which that ends. */
+static void
+test_answer_on_former_path (void)
+{
+  Wire *wire = new_wire (61, 1000);
+  Pump from_client, from_server;
+
+  diverted = 0;
+  challenged = FALSE;
+  wire->server.tap = note_challenge;
+  wire->client.tap = divert_answer;
+  g_assert_true (qp_quic_migrate (wire->client.quic, 1, TRUE, 1200, NULL));
+  wire_run_for (wire, 100);
+  g_assert_cmpuint (diverted, >=, 1);
+  pump_start (&from_client, &wire->client);
+  pump_start (&from_server, &wire->server);
+  wire_run_for (wire, 300);
+  g_assert_cmpuint (path_of (&wire->client), ==, 1);
+  g_assert_cmpuint (path_of (&wire->server), ==, 1);
+  pump_stop (&from_client);
+  pump_stop (&from_server);
+  assert_all_frames (wire, &from_client, &from_server);
+  wire_free (wire);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -467,5 +511,7 @@ main (int argc, char **argv)
   g_test_add_func ("/quic/migration/unknown-path", test_unknown_path);
   g_test_add_func ("/quic/migration/payload", test_payload);
   g_test_add_func ("/quic/migration/from-send", test_move_from_send);
+  g_test_add_func ("/quic/migration/answer-on-former-path",
+      test_answer_on_former_path);
   return g_test_run ();
 }
