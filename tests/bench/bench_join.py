@@ -46,11 +46,12 @@ def one_join(network, settings, number):
   since = len(receiver.events())
   receiver.process.send('play')
   first = receiver.wait_event('first-buffer', 20, lambda e: e['pad'] == 'in.sink')
-  joined = receiver.find('element', lambda e: e['message']['name'] == 'signaling-state'
-                         and e['message']['state'] == 'joined', since)
-  up = receiver.find('element', lambda e: e['message']['name'] == 'peer-state'
-                     and e['message']['new-state'] == 'connected', since)
-  play = receiver.find('done', lambda e: e['command'] == 'play', since)
+  # The bus may be behind the packets.
+  joined = receiver.wait_event('element', 5, lambda e: e['message']['name'] == 'signaling-state'
+                               and e['message']['state'] == 'joined', since)
+  up = receiver.wait_event('element', 5, lambda e: e['message']['name'] == 'peer-state'
+                           and e['message']['new-state'] == 'connected', since)
+  play = receiver.wait_event('done', 5, lambda e: e['command'] == 'play', since)
   receiver.stop()
   return ((up['t'] - joined['t']) * 1000, (first['t'] - joined['t']) * 1000,
           (first['t'] - play['t'] + play['seconds']) * 1000)
