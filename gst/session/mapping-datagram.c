@@ -97,11 +97,7 @@ after_loss (QpOutFlow *flow, guint lost)
     lost++;
   }
 
-  if (frame && flow->has_deltas)
-    flow->counters.frames_cancelled +=
-        lost; /* a keyframe is on its way already */
-  else
-    qp_out_flow_lost (flow, lost);
+  qp_out_flow_lost (flow, lost, frame != NULL);
 }
 
 /* The connection drops what the path has become too narrow for. */
@@ -143,7 +139,7 @@ send_on_stream (QpOutFlow *flow, Frame *frame, GBytes *framed)
   gint64 stream = qp_out_flow_open (flow);
 
   if (stream < 0) {
-    qp_out_flow_lost (flow, 1);
+    qp_out_flow_lost (flow, 1, FALSE);
     return;
   }
   if (!frame->streams)

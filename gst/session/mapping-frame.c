@@ -155,11 +155,7 @@ after_loss (QpOutFlow *flow, guint lost)
     link = following;
   }
 
-  if (link && flow->has_deltas)
-    flow->counters.frames_cancelled +=
-        lost; /* a keyframe is on its way already */
-  else
-    qp_out_flow_lost (flow, lost);
+  qp_out_flow_lost (flow, lost, link != NULL);
 }
 
 static gint64
@@ -220,7 +216,7 @@ on_stream_gone (QpOutFlow *flow, gint64 stream, gint64 code)
     g_queue_delete_link (&flow->frames, link);
     free_frame (flow, frame);
     if (code >= 0)
-      qp_out_flow_lost (flow, 1);
+      qp_out_flow_lost (flow, 1, FALSE);
     return;
   }
 }

@@ -46,7 +46,7 @@ push (QpOutFlow *flow, QpChunk *chunk)
       flow->stream = qp_out_flow_open (flow);
     if (flow->stream < 0) {
       flow->skipping = TRUE;
-      qp_out_flow_lost (flow, 1);
+      qp_out_flow_lost (flow, 1, FALSE);
       return;
     }
     flow->queued_bytes = g_bytes_get_size (flow->header);
@@ -91,7 +91,7 @@ expire (QpOutFlow *flow, gint64 now)
     guint lost = g_queue_get_length (&flow->frames);
 
     cancel_all (flow);
-    qp_out_flow_lost (flow, lost);
+    qp_out_flow_lost (flow, lost, FALSE);
     return G_MAXINT64;
   }
   return mark ? mark->deadline : G_MAXINT64;
@@ -115,7 +115,7 @@ on_stream_gone (QpOutFlow *flow, gint64 stream, gint64 code)
     flow->skipping = TRUE;
   forget_stream (flow);
   if (code >= 0)
-    qp_out_flow_lost (flow, MAX (lost, 1));
+    qp_out_flow_lost (flow, MAX (lost, 1), FALSE);
 }
 
 static void

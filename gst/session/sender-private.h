@@ -81,9 +81,9 @@ void qp_out_flow_reset (QpOutFlow *flow, gint64 stream);
 void qp_out_flow_reset_all (QpOutFlow *flow);
 /* TRUE while the peer has not acknowledged all of the flow's streams. */
 gboolean qp_out_flow_has_streams (QpOutFlow *flow);
-/* A frame was cancelled: counts it, and where others need it asks for a
- * keyframe and skips until one comes. */
-void qp_out_flow_lost (QpOutFlow *flow, guint frames);
+/* Counts frames that were cancelled. Where others need them, asks for a keyframe
+ * and skips until one comes, unless one is on its way already. */
+void qp_out_flow_lost (QpOutFlow *flow, guint frames, gboolean key_follows);
 /* When a frame born at `born_us` is late; G_MAXINT64 without a deadline. */
 gint64 qp_out_flow_deadline (const QpOutFlow *flow, gint64 born_us);
 /* How long a wholly sent frame may wait for its acknowledgement beyond its

@@ -170,10 +170,10 @@ qp_sender_remove (QpSender *sender, QpTrack *track)
 }
 
 void
-qp_out_flow_lost (QpOutFlow *flow, guint frames)
+qp_out_flow_lost (QpOutFlow *flow, guint frames, gboolean key_follows)
 {
   flow->counters.frames_cancelled += frames;
-  if (frames > 0 && flow->has_deltas) {
+  if (frames > 0 && flow->has_deltas && !key_follows) {
     flow->need_key = TRUE;
     flow->sender->keyframe (flow->track, FALSE, flow->sender->user);
   }
@@ -301,7 +301,7 @@ drop_all (QpOutFlow *flow)
   GST_INFO ("%s: the peer takes nothing, what waited for it is dropped",
       flow->track->mid);
   flow->ops->clear (flow);
-  qp_out_flow_lost (flow, MAX (frames, 1));
+  qp_out_flow_lost (flow, MAX (frames, 1), FALSE);
 }
 
 /* Decides on a frame at its first chunk, and follows that decision to its
@@ -357,7 +357,7 @@ qp_sender_push_loss (QpSender *sender, QpTrack *track)
   if (flow->in_frame && !flow->skipping)
     flow->ops->cancel_open (flow);
   flow->in_frame = FALSE;
-  qp_out_flow_lost (flow, 1);
+  qp_out_flow_lost (flow, 1, FALSE);
 }
 
 void
