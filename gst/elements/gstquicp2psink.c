@@ -188,19 +188,6 @@ choose_name (GstQuicP2PSink *self, const char *wish)
   return g_strdup (wish);
 }
 
-/* A sink that takes part in preroll, but comes when all are rolling, would stop
- * the whole pipeline once more. */
-static gboolean
-takes_part_in_preroll (GstQuicP2PSink *self)
-{
-  GstState target;
-
-  GST_OBJECT_LOCK (self);
-  target = MAX (GST_STATE (self), GST_STATE_TARGET (self));
-  GST_OBJECT_UNLOCK (self);
-  return target < GST_STATE_PAUSED;
-}
-
 /* With setup_lock. */
 static GstPad *
 make_pad (GstQuicP2PSink *self, GstPadTemplate *templ, const char *wish)
@@ -211,8 +198,8 @@ make_pad (GstQuicP2PSink *self, GstPadTemplate *templ, const char *wish)
   GstQuicP2PSinkPad *sink_pad = GST_QUICP2P_SINK_PAD (pad);
 
   gst_object_ref_sink (pad);
-  if (!gst_quicp2p_sink_pad_build (sink_pad, GST_BIN_CAST (self), self->rtpbin,
-          takes_part_in_preroll (self))) {
+  if (!gst_quicp2p_sink_pad_build (sink_pad, GST_BIN_CAST (self),
+          self->rtpbin)) {
     GST_ELEMENT_ERROR (self, CORE, FAILED,
         ("The stream %s could not be set up", name),
         ("rtpbin refused RTP session %u", session));

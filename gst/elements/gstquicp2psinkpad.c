@@ -224,7 +224,7 @@ link_branch (GstQuicP2PSinkPad *self, GstElement *rtpbin)
 
 gboolean
 gst_quicp2p_sink_pad_build (GstQuicP2PSinkPad *self, GstBin *bin,
-    GstElement *rtpbin, gboolean async)
+    GstElement *rtpbin)
 {
   g_autofree char *track_name = g_strdup_printf ("track_sink_%u",
       self->session);
@@ -239,7 +239,6 @@ gst_quicp2p_sink_pad_build (GstQuicP2PSinkPad *self, GstBin *bin,
   self->rtcp_sink =
       gst_object_ref_sink (gst_quicp2p_packet_sink_new (rtcp_sink_name,
           send_rtcp, self, NULL));
-  gst_base_sink_set_async_enabled (GST_BASE_SINK (self->track_sink), async);
 
   gst_bin_add_many (bin, self->track_sink, self->rtcp_src, self->rtcp_sink,
       NULL);

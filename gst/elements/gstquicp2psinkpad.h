@@ -20,10 +20,10 @@ G_DECLARE_FINAL_TYPE (GstQuicP2PSinkPad, gst_quicp2p_sink_pad, GST,
 GstPad *gst_quicp2p_sink_pad_new (GstPadTemplate *templ, const char *name,
     guint session);
 
-/* Builds the branch into @bin.  With @async it takes part in preroll.  FALSE if
- * rtpbin refused; then it must be demolished all the same. */
+/* Builds the branch into @bin.  FALSE if rtpbin refused; then it must be
+ * demolished all the same. */
 gboolean gst_quicp2p_sink_pad_build (GstQuicP2PSinkPad *self, GstBin *bin,
-    GstElement *rtpbin, gboolean async);
+    GstElement *rtpbin);
 /* Brings the branch to the bin's state. */
 void gst_quicp2p_sink_pad_start (GstQuicP2PSinkPad *self);
 /* Stops the branch, wherever it waits, and takes it out of the bin. */

@@ -5,6 +5,8 @@
  * - It is synchronised to the clock, so that a file is sent in real time, but
  *   the pipeline's latency must not delay it: that is the playing time of local
  *   sinks.  A live packet is always past its time and leaves at once.
+ *   Nor does it preroll: a bin keeps sinks that do in PAUSED until all have, and
+ *   a sink that shows what the peers send has nothing to show before.
  * - EOS is held back until the peers have everything.
  * - Whole buffer lists, usually a frame, are passed on as they are.
  *
@@ -157,6 +159,7 @@ gst_quicp2p_track_sink_init (GstQuicP2PTrackSink *self)
   GstBaseSink *sink = GST_BASE_SINK_CAST (self);
 
   gst_base_sink_set_sync (sink, TRUE);
+  gst_base_sink_set_async_enabled (sink, FALSE);
   gst_base_sink_set_max_lateness (sink, -1);
   gst_base_sink_set_qos_enabled (sink, FALSE);
   gst_base_sink_set_last_sample_enabled (sink, FALSE);

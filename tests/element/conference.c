@@ -343,6 +343,37 @@ GST_START_TEST (test_three)
 }
 GST_END_TEST
 
+/* One pipeline for what is sent and what is shown, by sinks that preroll: none
+ * of the two waits for the other's picture before it sends its own. */
+GST_START_TEST (test_one_pipeline)
+{
+  g_autofree char *uri = fixture_new_uri ();
+  g_autofree char *room = g_strconcat (uri, "/pipeline", NULL);
+  g_autoptr (Pipe) server = start_server (uri);
+  const char *live = __i__ ? "is-live=true" : "";
+  Pipe *pipes[2];
+
+  for (guint i = 0; i < 2; i++) {
+    pipes[i] = pipe_new ("videotestsrc %s ! "
+                         "video/x-raw,format=I420,width=64,height=48 ! "
+                         "jpegenc ! rtpjpegpay ! quicp2psink session=%u uri=%s "
+                         "quicp2psrc session=%u uri=%s ! rtpjpegdepay ! "
+                         "jpegdec ! fakesink name=count sync=true",
+        live, i, room, i, room);
+    pipe_set_state (pipes[i], GST_STATE_PLAYING);
+    g_usleep (200000);
+  }
+  for (guint i = 0; i < 2; i++) {
+    pipe_wait_for_buffers (pipes[i], 0, 10);
+    fail_unless_equals_int (gst_element_get_state (pipes[i]->pipeline, NULL,
+                                NULL, 5 * GST_SECOND),
+        GST_STATE_CHANGE_SUCCESS);
+  }
+  pipe_free (pipes[0]);
+  pipe_free (pipes[1]);
+}
+GST_END_TEST
+
 /* --- Sink and source of one session ---------------------------------------- */
 
 /* A sink that is the other half of a participant's session. */
@@ -659,6 +690,7 @@ conference_suite (void)
   suite_add_tcase (suite, many);
   tcase_set_timeout (many, 120);
   tcase_add_test (many, test_three);
+  tcase_add_loop_test (many, test_one_pipeline, 0, 2);
   tcase_add_loop_test (many, test_halves_come_and_go, 0, 2);
   tcase_add_test (many, test_sink_returns_to_viewer);
   tcase_add_loop_test (many, test_different_settings, 0, 6);
