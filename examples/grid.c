@@ -326,16 +326,33 @@ take_cell (Grid *grid, GstPad *stream, GstObject *origin)
 
 /* --- Streams ---------------------------------------------------------------- */
 
-/* A mixer that is flushed by one of its streams stops for all, and does not go
- * on if another comes meanwhile.  What is flushed here is shown instead. */
+/* A mixer that is flushed by one of its streams stops for all, and does not go on
+ * if another comes meanwhile.  And what is told that pictures come too late for
+ * our screen (QoS) leaves them out for the others too, for whom it makes them. */
+static GstPadProbeReturn
+on_own_event (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  switch (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info))) {
+    case GST_EVENT_FLUSH_START:
+    case GST_EVENT_FLUSH_STOP:
+    case GST_EVENT_QOS:
+      return GST_PAD_PROBE_DROP;
+    default:
+      return GST_PAD_PROBE_OK;
+  }
+}
+
 void
 grid_add_own (Grid *grid, GstPad *pad, const char *name)
 {
   GstElement *bin = make_bin (ROOM " name=in ! videoconvert ! " LABEL, NULL);
+  g_autoptr (GstPad) out = gst_element_get_static_pad (bin, "src");
   Cell *cell = cell_new (grid, pad, bin, TRUE);
 
   cell->name = g_strdup (name);
-  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_EVENT_FLUSH, drop, NULL, NULL);
+  gst_pad_add_probe (out,
+      GST_PAD_PROBE_TYPE_EVENT_BOTH | GST_PAD_PROBE_TYPE_EVENT_FLUSH,
+      on_own_event, NULL, NULL);
   add_cell (grid, cell, 0);
 }
 

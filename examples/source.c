@@ -32,6 +32,26 @@ on_decoded (GstElement *decoder, GstPad *pad, Source *source)
     source->callback (pad, FALSE, source->user);
 }
 
+static gboolean
+set_offset (GstElement *decoder, GstPad *pad, gpointer now)
+{
+  gst_pad_set_offset (pad, *(GstClockTime *) now);
+  return TRUE;
+}
+
+/* A file's first picture is meant for running time 0, but it took a while to get
+ * there: without this all of it would be late by as much. */
+static void
+begin_now (Source *source)
+{
+  g_autoptr (GstElement)
+      decoder = gst_pad_get_parent_element (source->file_pad);
+  GstClockTime now = gst_element_get_current_running_time (source->pipeline);
+
+  if (decoder && GST_CLOCK_TIME_IS_VALID (now))
+    gst_element_foreach_src_pad (decoder, set_offset, &now);
+}
+
 /* Plays from the start, at the end of which SEGMENT_DONE comes instead of EOS.
  * Only the first such seek flushes: the later ones join on without a gap. */
 static void
@@ -40,6 +60,8 @@ seek_to_start (GstElement *pipeline, gpointer user_data)
   Source *source = user_data;
   GstSeekFlags flags = source->looping ? 0 : GST_SEEK_FLAG_FLUSH;
 
+  if (!source->looping)
+    begin_now (source);
   source->looping = TRUE;
   gst_pad_send_event (source->file_pad,
       gst_event_new_seek (1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_SEGMENT | flags,
