@@ -111,7 +111,7 @@ pipe_free (Pipe *pipe)
 {
   guint ms = pipe_time_set_state (pipe, GST_STATE_NULL);
 
-  fail_unless (ms < 1000, "to NULL took %u ms", ms);
+  fail_unless (ms < PIPE_MAX_STATE_MS, "to NULL took %u ms", ms);
   gst_object_unref (pipe->bus);
   gst_object_unref (pipe->pipeline);
   g_free (pipe);

@@ -11,6 +11,10 @@ G_BEGIN_DECLS
 /* (transfer full): a room on a port of 127.0.0.1 that nobody has. */
 char *fixture_new_uri (void);
 
+/* No change of state may take so long, in ms, even where the processor is not ours
+ * alone: nothing that a peer or a server could keep us waiting for is shorter. */
+#define PIPE_MAX_STATE_MS 2000
+
 /* A pipeline whose messages are kept, and whose buffers are counted at each
  * element that is named "count" or "count_N". */
 typedef struct {
@@ -21,7 +25,7 @@ typedef struct {
 
 /* @description is as for gst_parse_launch() after printf().  Not started. */
 Pipe *pipe_new (const char *description, ...) G_GNUC_PRINTF (1, 2);
-/* To NULL, which must take less than a second, and frees it. */
+/* To NULL, in less than PIPE_MAX_STATE_MS, and frees it. */
 void pipe_free (Pipe *pipe);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Pipe, pipe_free)
 

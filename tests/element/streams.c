@@ -171,7 +171,8 @@ GST_START_TEST (test_playbin)
   start (&viewer);
   pipe_wait_for_buffers (&viewer, 0, 30);
   pipe_wait_for_buffers (&viewer, 1, 30);
-  fail_unless (pipe_time_set_state (&viewer, GST_STATE_NULL) < 1000);
+  fail_unless (pipe_time_set_state (&viewer, GST_STATE_NULL) <
+      PIPE_MAX_STATE_MS);
   gst_object_unref (viewer.bus);
   gst_object_unref (viewer.pipeline);
 }
@@ -696,7 +697,8 @@ GST_START_TEST (test_viewer_starts_again)
   for (guint i = 0; i < 5; i++) {
     pipe_set_state (viewer, GST_STATE_PLAYING);
     pipe_wait_for_buffers (viewer, 0, 5);
-    fail_unless (pipe_time_set_state (viewer, GST_STATE_READY) < 1000);
+    fail_unless (pipe_time_set_state (viewer, GST_STATE_READY) <
+        PIPE_MAX_STATE_MS);
     fail_unless_equals_int (src->numsrcpads, 0);
   }
 }
@@ -901,7 +903,8 @@ GST_START_TEST (test_paused_viewer)
           __i__ ? 50 : 0, uri));
 
   pipe_wait_for_buffers (viewer, 0, 10);
-  fail_unless (pipe_time_set_state (viewer, GST_STATE_PAUSED) < 1000);
+  fail_unless (pipe_time_set_state (viewer, GST_STATE_PAUSED) <
+      PIPE_MAX_STATE_MS);
   g_usleep (500000);
   pipe_set_state (viewer, GST_STATE_PLAYING);
   pipe_wait_for_buffers (viewer, 0, 30);
