@@ -9,8 +9,8 @@ the event is about having none.
 
   migration_cells.py CELL RUNS [GST_DEBUG]
 
-runs one of them and prints each Sample as JSON, or {"failed": "why"}; with
-GST_DEBUG the logs are kept. Several may run at a time. It all runs ahead of
+runs one of them and prints what each run gave (a Sample, and why the side says it
+lost its path) as JSON, or {"failed": "why"}; with GST_DEBUG the logs are kept. Several may run at a time. It all runs ahead of
 whatever else the machine does, which is not what is measured.
 """
 
@@ -32,6 +32,7 @@ class Event:
   beyond = None         # ms, what would be better still
   lossless = False      # no RTP packet may be lost
   connected = True      # nobody may be told "disconnected"
+  visible = False       # the machine can tell the side at once: no silence is waited for
   fresh = False         # every run needs a call without a past
   watch = 1.5           # seconds after the strike that belong to it
   length = 5            # seconds that a run takes, about
@@ -68,6 +69,7 @@ class Event:
 
 class LinkDown(Event):
   title, target, beyond = 'visible cut: link down', 150, 100
+  visible = True
 
   def strike(self, call, side):
     self.used.link_down()
@@ -326,8 +328,8 @@ class Nothing(Event):
 
 # Those that a promise is about first, then the same in other ways.
 EVENTS = [Planned, LinkDown, Silence, Rebinding, NoPathReady, AppearsLater, Relayed, BothAtOnce,
-          Flaps, CablePulled, AddressRemoved, RouteRemoved, WithoutSignaling,
-          OtherFamily, SilenceOut, SilenceIn, Renumbering, SignalingThroughNew, OnlyOneReturns, OldReturns]
+          Flaps, CablePulled, AddressRemoved, RouteRemoved, WithoutSignaling, OtherFamily,
+          SilenceOut, SilenceIn, Renumbering, SignalingThroughNew, OnlyOneReturns, OldReturns]
 
 
 class Cell:
@@ -355,14 +357,15 @@ def measure_one(call, cell, event):
   call.wait_steady()
   end = max(begin + event.watch, time.monotonic() - 0.5)
   time.sleep(max(0, end + 0.5 - time.monotonic()))
-  sample = call.sample(begin, end, before, usable)
+  result = call.sample(begin, end, before, usable)._asdict()
+  result['cause'] = call.lost_cause(cell.side, begin)
   event.restore(call, cell.side)
-  return sample
+  return result
 
 
 def measure(lab, cell, runs, report):
   """Runs a cell's event `runs` times, in one call unless it must be fresh; calls
-  report(sample)."""
+  report(what it gave)."""
   event = cell.event()
   world = event.make_world(lab, cell.side)
   event.start_servers(world)
@@ -394,7 +397,7 @@ def run_cell(cell, runs, debug=None):
       if debug:
         lab.env.update(GST_DEBUG=debug, GST_DEBUG_NO_COLOR='1')
       try:
-        measure(lab, cell, runs - done, lambda sample: report(sample._asdict()))
+        measure(lab, cell, runs - done, report)
       except AssertionError as error:
         report({'failed': str(error)})
       if debug:

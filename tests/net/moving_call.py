@@ -204,6 +204,12 @@ class Call:
     return [event for peer in (self.camera, self.viewer) for event in peer.events()
             if event['type'] == 'element' and event['message']['name'] == 'path-changed']
 
+  def lost_cause(self, side, since):
+    """Why the side says that it lost its path after `since`; '' if it does not."""
+    lost = self.peer_of(side).find('element', lambda e: e['message']['name'] == 'path-lost'
+                                   and e['t'] > since)
+    return lost['message']['cause'] if lost else ''
+
   def wait_steady(self, timeout=30):
     """Waits until media flow normally and no path has changed for a second."""
     def steady():
