@@ -5,12 +5,41 @@
 
 #include <gst/video/video.h>
 
+static gboolean
+has_device (const char *device_class)
+{
+  g_autoptr (GstDeviceMonitor) monitor = gst_device_monitor_new ();
+  GList *devices;
+  gboolean found;
+
+  gst_device_monitor_add_filter (monitor, device_class, NULL);
+  devices = gst_device_monitor_get_devices (monitor);
+  found = devices != NULL;
+  g_list_free_full (devices, gst_object_unref);
+  return found;
+}
+
+/* Whether it is worth while to try: without sound ALSA writes a page of
+ * complaints, and without a display what draws on the bare screen takes seconds
+ * or does worse. */
+static gboolean
+is_promising (const char *automatic)
+{
+  if (g_str_equal (automatic, "autovideosink"))
+    return g_getenv ("DISPLAY") || g_getenv ("WAYLAND_DISPLAY");
+  return has_device (g_str_equal (automatic, "autoaudiosink") ? "Audio/Sink"
+                                                              : "Audio/Source");
+}
+
 char *
 device_choose (const char *automatic)
 {
-  g_autoptr (GstElement) element = gst_element_factory_make (automatic, NULL);
+  g_autoptr (GstElement) element = NULL;
   const char *name = NULL;
 
+  if (!is_promising (automatic))
+    return NULL;
+  element = gst_element_factory_make (automatic, NULL);
   if (!element)
     return NULL;
   gst_object_ref_sink (element);
