@@ -10,8 +10,9 @@ the event is about having none.
   migration_cells.py CELL RUNS [GST_DEBUG]
 
 runs one of them and prints what each run gave (a Sample, and why the side says it
-lost its path) as JSON, or {"failed": "why"}; with GST_DEBUG the logs are kept. Several may run at a time. It all runs ahead of
-whatever else the machine does, which is not what is measured.
+lost its path) as JSON, or {"failed": "why"}; with GST_DEBUG the logs are kept.
+Several may run at a time. It all runs ahead of whatever else the machine does, which
+is not what is measured.
 """
 
 import json
