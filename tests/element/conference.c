@@ -12,7 +12,9 @@
   "audiotestsrc is-live=true samplesperbuffer=960 ! opusenc ! rtpopuspay ! "
 #define SERVER "quicp2psink run-signaling-server=true uri=%s"
 
-#define MAX_SEEN 16
+#define FINGERPRINT                                                     \
+  "\"sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:" \
+  "33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\""
 
 /* --- Participants ---------------------------------------------------------- */
 
@@ -25,7 +27,6 @@ typedef struct {
   GCond changed;
   guint pads, added, removed; /* `pads`: now */
   guint joined, left;
-  guint asked;
   GPtrArray *events;   /* of char*: "joined NAME", "pad NAME KIND", … */
   GHashTable *counts;  /* GstPad* → buffers that came out of it, GUINT */
   const char *refuses; /* the name of whom it does not accept; nullable */
@@ -463,6 +464,52 @@ GST_START_TEST (test_sink_returns_to_viewer)
 }
 GST_END_TEST
 
+/* --- Whom to play ---------------------------------------------------------- */
+
+/* One of several, however late, and nobody else. */
+GST_START_TEST (test_chosen_producer)
+{
+  g_autofree char *server_uri = fixture_new_uri ();
+  g_autofree char *uri = g_strconcat (server_uri, "/chosen", NULL);
+  g_autoptr (Pipe) server = start_server (server_uri);
+  g_autoptr (Pipe) ada = camera_new ("ada", JPEG, uri);
+  g_autoptr (Pipe) bob = camera_new ("bob", JPEG, uri);
+  g_autoptr (Participant) by_name = watcher_new ("eve", "bob", uri);
+  g_autoptr (Participant) by_id = NULL;
+  g_autoptr (GstPad) pad = NULL;
+  g_autofree char *id = NULL;
+
+  pipe_set_state (ada, GST_STATE_PLAYING);
+  pipe_wait_for_element_message (ada, "session-state", "new-state", "waiting");
+  participant_start (by_name);
+  g_usleep (500000);
+  fail_unless_equals_int (by_name->joined, 0);
+  pipe_set_state (bob, GST_STATE_PLAYING);
+  WAIT_FOR (by_name, seen (by_name, "pad bob video"));
+  wait_for_all_pads (by_name, 5);
+
+  pad = gst_element_get_static_pad (by_name->src, "src_0");
+  g_object_get (pad, "peer-id", &id, NULL);
+  by_id = participant_start (watcher_new ("fay", id, uri));
+  WAIT_FOR (by_id, seen (by_id, "pad bob video"));
+  wait_for_all_pads (by_id, 5);
+  /* The camera is told too. */
+  pipe_wait_for_element_message (bob, "peer-joined", "peer-name", "eve");
+  pipe_wait_for_element_message (bob, "peer-joined", "peer-name", "fay");
+
+  /* Who is gone is not replaced by another. */
+  pipe_set_state (bob, GST_STATE_NULL);
+  WAIT_FOR (by_name, seen (by_name, "left bob"));
+  WAIT_FOR (by_id, seen (by_id, "left bob"));
+  g_usleep (500000);
+  fail_unless_equals_int (by_name->added, 1);
+  fail_unless_equals_int (by_id->added, 1);
+  fail_if (seen (by_name, "joined ada") || seen (by_id, "joined ada"));
+}
+GST_END_TEST
+
+/* --- Settings -------------------------------------------------------------- */
+
 GST_START_TEST (test_different_settings)
 {
   static const struct {
@@ -476,6 +523,14 @@ GST_START_TEST (test_different_settings)
         "min-port" },
     { "ice-transport-policy=relay", "", "ice-transport-policy" },
     { "interfaces=lo", "", "interfaces" },
+    { "", "max-port=4100", "max-port" },
+    { "", "stun-server=192.0.2.1", "stun-server" },
+    { "", "turn-server=turn://ann:room-secret=@192.0.2.1", "turn-server" },
+    { "", "certificate=c.pem key=k.pem", "certificate" },
+    { "", "ca-file=ca.pem", "ca-file" },
+    { "", "peer-name=b ca-file=ca.pem", "ca-file" },
+    { "", "peer-fingerprint=" FINGERPRINT, "peer-fingerprint" },
+    { "", "qlog-dir=/nowhere", "qlog-dir" },
   };
   g_autofree char *uri = fixture_new_uri ();
   g_autoptr (Pipe) camera = pipe_new ("quicp2psink name=sink session=s "
@@ -496,7 +551,7 @@ GST_START_TEST (test_different_settings)
       GST_RESOURCE_ERROR_SETTINGS));
   fail_unless (strstr (error->message, tests[__i__].names) != NULL, "%s",
       error->message);
-  /* And neither secret. */
+  /* And no secret. */
   fail_if (strstr (error->message, "room-secret=") != NULL);
   pipe_check_no_error (camera);
 }
@@ -693,7 +748,8 @@ conference_suite (void)
   tcase_add_loop_test (many, test_one_pipeline, 0, 2);
   tcase_add_loop_test (many, test_halves_come_and_go, 0, 2);
   tcase_add_test (many, test_sink_returns_to_viewer);
-  tcase_add_loop_test (many, test_different_settings, 0, 6);
+  tcase_add_test (many, test_chosen_producer);
+  tcase_add_loop_test (many, test_different_settings, 0, 14);
   tcase_add_loop_test (many, test_not_accepted, 0, 2);
   tcase_add_test (many, test_not_accepted_later);
   tcase_add_test (many, test_first_not_accepted);
