@@ -102,8 +102,9 @@ install_identity_properties (GObjectClass *klass)
   install_string (klass, GST_QUICP2P_PROP_KEY, "key",
       "PEM file with the private key of certificate", flags);
   install_string (klass, GST_QUICP2P_PROP_CA_FILE, "ca-file",
-      "PEM file with the CA certificates that a peer's certificate must chain to (NULL: only "
-      "the fingerprint that signaling announced is checked)",
+      "PEM file with the CA certificates that a peer's certificate must chain to, and the "
+      "signaling server's with quicp2ps:// (NULL: the server's to those of the system; a "
+      "peer's fingerprint must be the one that signaling announced)",
       flags);
   install_string (klass, GST_QUICP2P_PROP_PEER_NAME, "peer-name",
       "Name that a peer's certificate must carry as subjectAltName; needs ca-file (NULL: any)",
@@ -184,8 +185,8 @@ gst_quicp2p_common_install_properties (GObjectClass *klass,
           0, G_MAXINT, connect_timeout_ms, flags));
   g_object_class_install_property (klass, GST_QUICP2P_PROP_DISCONNECT_TIMEOUT,
       g_param_spec_uint ("disconnect-timeout", "Disconnect timeout",
-          "Give up with an error when, having been connected, nobody is for this long, in ms "
-          "(0: never)",
+          "Give up with an error when all connections that there were have been gone for this "
+          "long, in ms (0: never)",
           0, G_MAXINT, defaults->disconnect_timeout_ms, flags));
   install_string (klass, GST_QUICP2P_PROP_QLOG_DIR, "qlog-dir",
       "Directory for a qlog file of each QUIC connection (NULL: none)", flags);

@@ -20,6 +20,11 @@
  * #quicp2psrc:producer-timeout, its streams go on on the same pads.  When it
  * stays away, or ends its streams, the pads get EOS.
  *
+ * With #quicp2psrc:producer "all" every other member of the room is played, each
+ * for as long as it is there.  A quicp2psink of the same #quicp2psrc:session is
+ * the other half of one participant, who has one connection to each of the
+ * others for both directions.
+ *
  * With #quicp2psrc:latency 0 there is no jitter buffer: packets pass as they
  * arrive, streams are not synchronised with each other, and packets that come
  * out of order are not put in order.
@@ -32,7 +37,10 @@
  * ]| Sound and pictures, whatever their formats:
  * |[
  * gst-play-1.0 quicp2p://127.0.0.1:8443/door
- * ]| The camera for both:
+ * ]| Somebody who sees another and is seen:
+ * |[
+ * gst-launch-1.0 quicp2psrc session=me uri=quicp2p://127.0.0.1:8443/door ! rtph264depay ! avdec_h264 ! videoconvert ! autovideosink videotestsrc is-live=true ! x264enc tune=zerolatency ! rtph264pay ! quicp2psink session=me uri=quicp2p://127.0.0.1:8443/door
+ * ]| The camera for all three:
  * |[
  * gst-launch-1.0 videotestsrc is-live=true ! x264enc tune=zerolatency ! rtph264pay ! quicp2psink uri=quicp2p://127.0.0.1:8443/door run-signaling-server=true
  * ]|
@@ -387,7 +395,7 @@ gst_quicp2p_src_class_init (GstQuicP2PSrcClass *klass)
   gst_element_class_add_static_pad_template_with_gtype (element_class,
       &src_template, GST_TYPE_QUICP2P_SRC_PAD);
   gst_element_class_set_static_metadata (element_class, "QUIC P2P source",
-      "Source/Network/RTP", "Receives RTP over QUIC from a peer, through NATs",
+      "Source/Network/RTP", "Receives RTP over QUIC from peers, through NATs",
       "The quicp2p authors");
 }
 
