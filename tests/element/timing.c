@@ -5,8 +5,8 @@
 
 #include "fixture.h"
 
-#define VIDEO                                                           \
-  "videotestsrc is-live=true ! "                                        \
+#define VIDEO                    \
+  "videotestsrc is-live=true ! " \
   "video/x-raw,format=I420,width=160,height=120,framerate=50/1 ! jpegenc ! "
 #define CAMERA "quicp2psink name=sink run-signaling-server=true uri=%s "
 
@@ -95,8 +95,8 @@ GST_START_TEST (test_latency)
   /* A sink has 20 ms of its own to render in. */
   gint64 latency = latencies[__i__], rendered = latency + 20;
   g_autofree char *uri = fixture_new_uri ();
-  g_autoptr (Pipe) camera =
-      pipe_new (VIDEO "rtpjpegpay timestamp-offset=0 ! " CAMERA, uri);
+  g_autoptr (Pipe)
+      camera = pipe_new (VIDEO "rtpjpegpay timestamp-offset=0 ! " CAMERA, uri);
   g_autoptr (Pipe) viewer =
       pipe_new ("quicp2psrc latency=%u uri=%s ! identity name=come ! queue "
                 "max-size-buffers=0 max-size-time=0 ! "
@@ -173,8 +173,8 @@ watch_delay (Track *track, const char *name)
 GST_START_TEST (test_lip_sync)
 {
   g_autofree char *uri = fixture_new_uri ();
-  g_autoptr (Pipe) camera = pipe_new (
-      VIDEO "queue min-threshold-time=300000000 max-size-time=0 max-size-buffers=0 ! "
+  g_autoptr (Pipe) camera = pipe_new (VIDEO
+      "queue min-threshold-time=300000000 max-size-time=0 max-size-buffers=0 ! "
       "rtpjpegpay timestamp-offset=0 ! sink.sink_0 audiotestsrc is-live=true "
       "samplesperbuffer=960 ! opusenc ! rtpopuspay timestamp-offset=0 ! "
       "sink.sink_1 " CAMERA,
