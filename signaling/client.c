@@ -10,9 +10,9 @@
 
 #include <libsoup/soup.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "signaling/client-error.h"
+#include "signaling/farewell.h"
 #include "signaling/inbox.h"
 #include "signaling/outbox.h"
 #include "signaling/uri.h"
@@ -23,11 +23,8 @@
 #define DEFAULT_BACKOFF_MIN_MS 100
 #define DEFAULT_BACKOFF_MAX_MS 5000
 #define QUEUE_BYTES (1024 * 1024)
-#define FAREWELL_MS 500
 /* A connection that lasted that long counts as a success. */
 #define STABLE_US G_USEC_PER_SEC
-
-typedef struct _Farewell Farewell;
 
 struct _QpSignalingClient {
   GMainContext *context;
@@ -43,7 +40,7 @@ struct _QpSignalingClient {
 
   QpSignalingState state;
   gboolean freed; /* no callback any more */
-  Farewell
+  QpFarewell
       *farewell; /* nullable: of the leave whose done is still to be called */
   SoupSession *session;
   char *local_address; /* nullable: of session */
@@ -153,77 +150,15 @@ drop_connection (QpSignalingClient *client)
   }
 }
 
-/* --- parting ----------------------------------------------------------------- */
-
-/* A WebSocket on its way to be closed, that no client waits for. */
-struct _Farewell {
-  QpSignalingClient *client; /* nullable: whose field farewell this is */
-  SoupSession *session;
-  SoupWebsocketConnection *websocket;
-  QpOutbox *outbox;
-  GSource *timer;
-  GSourceFunc done; /* nullable */
-  gpointer user_data;
-};
-
-static void
-farewell_finish (Farewell *farewell)
-{
-  GSourceFunc done = farewell->done;
-  gpointer user_data = farewell->user_data;
-
-  if (farewell->client)
-    farewell->client->farewell = NULL;
-  g_signal_handlers_disconnect_by_data (farewell->websocket, farewell);
-  g_source_destroy (farewell->timer);
-  g_source_unref (farewell->timer);
-  qp_outbox_free (farewell->outbox);
-  g_object_unref (farewell->websocket);
-  g_object_unref (farewell->session);
-  g_free (farewell);
-  if (done)
-    done (user_data);
-}
-
-static gboolean
-on_farewell_timeout (gpointer user_data)
-{
-  Farewell *farewell = user_data;
-
-  qp_outbox_abort (farewell->outbox);
-  farewell_finish (farewell);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-on_farewell_closed (SoupWebsocketConnection *websocket, Farewell *farewell)
-{
-  farewell_finish (farewell);
-}
-
 /* Takes the WebSocket from the client and lets it close by itself. */
 static void
 part (QpSignalingClient *client, GSourceFunc done, gpointer user_data)
 {
-  Farewell *farewell = g_new0 (Farewell, 1);
-
   g_signal_handlers_disconnect_by_data (client->websocket, client);
   g_clear_pointer (&client->inbox, qp_inbox_free);
-  farewell->session = g_object_ref (client->session);
-  farewell->websocket = g_steal_pointer (&client->websocket);
-  farewell->outbox = g_steal_pointer (&client->outbox);
-  farewell->done = done;
-  farewell->user_data = user_data;
-  if (done) {
-    farewell->client = client;
-    client->farewell = farewell;
-  }
-  g_signal_connect (farewell->websocket, "closed",
-      G_CALLBACK (on_farewell_closed), farewell);
-  farewell->timer = g_timeout_source_new (FAREWELL_MS);
-  g_source_set_callback (farewell->timer, on_farewell_timeout, farewell, NULL);
-  g_source_attach (farewell->timer, client->context);
-  qp_outbox_close (farewell->outbox, SOUP_WEBSOCKET_CLOSE_NORMAL, NULL);
+  qp_farewell_start (client->context, client->session,
+      g_steal_pointer (&client->websocket), g_steal_pointer (&client->outbox),
+      done, user_data, done ? &client->farewell : NULL);
 }
 
 /* --- trying again ------------------------------------------------------------ */
@@ -785,35 +720,11 @@ qp_signaling_client_free (QpSignalingClient *client)
   if (!client)
     return;
   client->freed = TRUE;
-  if (client->farewell) {
-    client->farewell->client = NULL;
-    client->farewell->done = NULL;
-    client->farewell = NULL;
-  }
+  if (client->farewell)
+    qp_farewell_forget (client->farewell);
   if (client->state == QP_SIGNALING_JOINED)
     say_goodbye (client, NULL, NULL);
   drop_connection (client);
   client->state = QP_SIGNALING_DISCONNECTED;
   g_rc_box_release_full (client, (GDestroyNotify) client_clear);
-}
-
-char *
-qp_signaling_token_new (void)
-{
-  guint8 random[32];
-  char *token;
-  gsize got = 0;
-
-  /* The kernel's generator: GLib's own is predictable, and the token is all that
-   * stands between a member and whoever wants its seat. */
-  while (got < sizeof random) {
-    gssize n = getrandom (random + got, sizeof random - got, 0);
-
-    if (n > 0)
-      got += n;
-  }
-  token = g_malloc (2 * sizeof random + 1);
-  for (gsize i = 0; i < sizeof random; i++)
-    g_snprintf (token + 2 * i, 3, "%02x", random[i]);
-  return token;
 }

@@ -140,7 +140,4 @@ const char *qp_signaling_client_get_id (const QpSignalingClient *client);
 void qp_signaling_client_free (QpSignalingClient *client);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (QpSignalingClient, qp_signaling_client_free)
 
-/* Returns: (transfer full): 64 random hex digits for config.token. */
-char *qp_signaling_token_new (void);
-
 G_END_DECLS

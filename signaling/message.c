@@ -6,6 +6,7 @@
 #include "signaling/message-fields.h"
 
 #include <string.h>
+#include <sys/random.h>
 
 static const char *const type_strings[] = {
   [QP_MESSAGE_JOIN] = "join",
@@ -178,4 +179,25 @@ qp_member_id_from_token (const char *token)
       token, -1);
 
   return g_strndup (digest, QP_MESSAGE_ID_LENGTH);
+}
+
+char *
+qp_signaling_token_new (void)
+{
+  guint8 random[32];
+  char *token;
+  gsize got = 0;
+
+  /* The kernel's generator: GLib's own is predictable, and the token is all that
+   * stands between a member and whoever wants its seat. */
+  while (got < sizeof random) {
+    gssize n = getrandom (random + got, sizeof random - got, 0);
+
+    if (n > 0)
+      got += n;
+  }
+  token = g_malloc (2 * sizeof random + 1);
+  for (gsize i = 0; i < sizeof random; i++)
+    g_snprintf (token + 2 * i, 3, "%02x", random[i]);
+  return token;
 }

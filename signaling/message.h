@@ -180,6 +180,9 @@ char *qp_message_to_json (const QpMessage *message);
  * out of its bounds, with _TOO_BIG if its JSON is over QP_MESSAGE_MAX_SIZE. */
 gboolean qp_message_check (const QpMessage *message, GError **error);
 
+/* Returns: (transfer full): 64 random hex digits, for a member's token. */
+char *qp_signaling_token_new (void);
+
 /* Returns: (transfer full): the id of the member that holds @token. */
 char *qp_member_id_from_token (const char *token);
 
