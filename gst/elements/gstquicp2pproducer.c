@@ -401,10 +401,11 @@ gst_quicp2p_producer_get_group_id (GstQuicP2PProducer *producer)
   return producer->group_id;
 }
 
-guint *
-gst_quicp2p_producer_live (GstQuicP2PProducer *producer)
+guint
+gst_quicp2p_producer_change_live (GstQuicP2PProducer *producer, gint by)
 {
-  return &producer->live;
+  producer->live += by;
+  return producer->live;
 }
 
 guint

@@ -61,8 +61,9 @@ guint gst_quicp2p_producer_get_group_id (GstQuicP2PProducer *producer);
 
 /* How many tracks it has that are not taken apart. */
 guint gst_quicp2p_producer_count_tracks (GstQuicP2PProducer *producer);
-/* How many the session tells of: the owner's count, under the owner's lock. */
-guint *gst_quicp2p_producer_live (GstQuicP2PProducer *producer);
+/* How many the session tells of: the owner's count, under the owner's lock.
+ * Returns: the count after the change. */
+guint gst_quicp2p_producer_change_live (GstQuicP2PProducer *producer, gint by);
 
 /* Sets up an RTP session for the track.  Returns: (transfer full), NULL if
  * rtpbin refused. */

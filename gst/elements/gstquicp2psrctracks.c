@@ -17,7 +17,7 @@ demolish_if_idle (GstQuicP2PSrc *self, GstQuicP2PProducer *producer)
   GList *link = NULL;
 
   g_mutex_lock (&self->lock);
-  if (*gst_quicp2p_producer_live (producer) == 0 &&
+  if (gst_quicp2p_producer_change_live (producer, 0) == 0 &&
       gst_quicp2p_producer_count_tracks (producer) == 0)
     link = g_list_find (self->producers, producer);
   if (link)
@@ -70,8 +70,8 @@ make_producer (GstQuicP2PSrc *self, const QpPeerName *peer)
   producer = gst_quicp2p_producer_new (GST_BIN_CAST (self), number, peer,
       latency_ms, gst_quicp2p_src_expose, self);
   if (producer) {
-    *gst_quicp2p_producer_live (producer) = 1;
     g_mutex_lock (&self->lock);
+    gst_quicp2p_producer_change_live (producer, 1);
     self->producers = g_list_append (self->producers,
         gst_quicp2p_producer_ref (producer));
     g_mutex_unlock (&self->lock);
@@ -101,7 +101,7 @@ take_producer (GstQuicP2PSrc *self, const QpPeerName *peer)
   found = find_producer (self, peer->id);
   if (found) {
     gst_quicp2p_producer_ref (found);
-    *gst_quicp2p_producer_live (found) += 1;
+    gst_quicp2p_producer_change_live (found, 1);
   }
   g_mutex_unlock (&self->lock);
   return found ? found : make_producer (self, peer);
@@ -121,7 +121,7 @@ on_remote_track_added (QpRemoteTrack *remote, gpointer user)
   if (track)
     self->live = g_list_prepend (self->live, track);
   else if (producer)
-    *gst_quicp2p_producer_live (producer) -= 1;
+    gst_quicp2p_producer_change_live (producer, -1);
   g_mutex_unlock (&self->lock);
   qp_remote_track_set_user (remote, track);
   if (!track)
@@ -199,7 +199,7 @@ on_remote_track_removed (QpRemoteTrack *remote, QpTrackEnd end, gpointer user)
   qp_remote_track_set_user (remote, NULL);
   g_mutex_lock (&self->lock);
   self->live = g_list_remove (self->live, track);
-  *gst_quicp2p_producer_live (track->producer) -= 1;
+  gst_quicp2p_producer_change_live (track->producer, -1);
   if (end != QP_TRACK_PEER_GONE)
     end_pad (self, track, end);
   g_mutex_unlock (&self->lock);
