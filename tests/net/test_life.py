@@ -10,6 +10,7 @@ import topology
 from harness import expect, run
 from lab import wait_until
 from peers import VIDEO, Peer, camera, properties, viewer
+from roaming import World
 
 # A stop may take this long from outside, the process's own end included.
 STOP_SECONDS = 1.0
@@ -184,6 +185,19 @@ def null_within_a_second_connecting(lab):
     expect_fast_null(peer)
 
 
+def null_within_a_second_disconnected(lab):
+  """While both look for a path: the only network of one of them is gone."""
+  network = World(lab, movers=())
+  network.start_signaling()
+  sender, receiver = camera(network, keep=True), viewer(network, keep=True)
+  receiver.wait_count('out.sink', 15, 30)
+  network.uplinks['viewer-eth0'].link_down()
+  for peer in (sender, receiver):
+    peer.wait_state('disconnected')
+    time.sleep(0.3)
+    expect_fast_null(peer)
+
+
 def wait_error(peer, pattern, seconds=20):
   error = peer.wait_event('error', seconds)
   told = error['text'] + '\n' + (error['debug'] or '')
@@ -291,6 +305,6 @@ if __name__ == '__main__':
   run([server_restart, server_drains_on_sigterm, viewer_comes_and_goes, camera_restarts,
        two_viewers, eos_reaches_the_viewer, null_within_a_second_connected,
        null_within_a_second_frozen_peer, null_within_a_second_alone,
-       null_within_a_second_connecting, timeout_server_unreachable, timeout_no_peer,
-       timeout_no_path, wrong_room_secret, resolution_changes_in_mid_stream,
-       codec_changes_in_mid_stream])
+       null_within_a_second_connecting, null_within_a_second_disconnected,
+       timeout_server_unreachable, timeout_no_peer, timeout_no_path, wrong_room_secret,
+       resolution_changes_in_mid_stream, codec_changes_in_mid_stream])
