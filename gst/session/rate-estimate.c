@@ -24,8 +24,11 @@
  * at once. */
 #define MIN_PATIENCE (60 * MS)
 #define MAX_PATIENCE (240 * MS)
-/* Where nothing but our own congestion control holds data back. */
-#define OWN_PATIENCE (400 * MS)
+/* Where nothing but our own congestion control holds data back: on a path that is
+ * known, what waits is let go first, for congestion control gives way to others
+ * sooner than they to us. */
+#define OWN_PATIENCE_START (400 * MS)
+#define OWN_PATIENCE SECOND
 /* When no answer came for so long, or for so many packets of what the path
  * carries, it stood still, or we did: that says nothing of what it carries. */
 #define PAUSE (150 * MS)
@@ -71,6 +74,8 @@
 
 /* Congestion control needs some round trips before it knows a path. */
 #define START_TIME SECOND
+/* What was carried for less, without a limit, tells nothing of the next path. */
+#define KNOWN_TIME (3 * SECOND)
 
 static void
 forget_path (QpRateEstimate *estimate)
@@ -95,7 +100,10 @@ qp_rate_estimate_init (QpRateEstimate *estimate)
 void
 qp_rate_estimate_move (QpRateEstimate *estimate)
 {
-  estimate->estimate /= 2;
+  gboolean known = estimate->target > 0 ||
+      estimate->updated - estimate->began >= KNOWN_TIME;
+
+  estimate->estimate = known ? estimate->estimate / 2 : 0;
   forget_path (estimate);
 }
 
@@ -243,8 +251,18 @@ patience (const QpRateEstimate *estimate, const QpRateSample *sample)
 {
   if (is_long (estimate, sample))
     return MIN_PATIENCE;
-  return queue_delay (estimate, sample) > tolerated (estimate) ? MAX_PATIENCE
-                                                               : OWN_PATIENCE;
+  if (queue_delay (estimate, sample) > tolerated (estimate))
+    return MAX_PATIENCE;
+  return estimate->target == 0 ? OWN_PATIENCE_START : OWN_PATIENCE;
+}
+
+/* Lets less be sent than the path carries, until nothing waits. */
+static void
+drain (QpRateEstimate *estimate, guint64 delay)
+{
+  guint64 waiting = estimate->estimate * MIN (delay, DRAIN) / DRAIN;
+
+  estimate->target = MAX (estimate->estimate - waiting, estimate->estimate / 4);
 }
 
 /* Sets the estimate from what came through since the queue stands. */
@@ -253,7 +271,7 @@ measure (QpRateEstimate *estimate, const QpRateSample *sample, guint64 delay)
 {
   gint64 now = sample->now;
   gint64 time = now - estimate->late_from;
-  guint64 rate, waiting, least;
+  guint64 rate, least;
 
   rate = time > MEASURE
       ? recent_rate (estimate, now, MEASURE)
@@ -281,9 +299,7 @@ measure (QpRateEstimate *estimate, const QpRateSample *sample, guint64 delay)
   estimate->measured_at = now;
   estimate->estimate = MIN (estimate->ceiling, rate);
   estimate->carried = rate * 100 / MARGIN_PERCENT;
-
-  waiting = estimate->estimate * MIN (delay, DRAIN) / DRAIN;
-  estimate->target = MAX (estimate->estimate - waiting, estimate->estimate / 4);
+  drain (estimate, delay);
 }
 
 /* A queue that stays although we send less than comes through is not ours:
@@ -326,6 +342,8 @@ answer_late (QpRateEstimate *estimate, const QpRateSample *sample,
   if (sample->now - MAX (estimate->late_from, estimate->measured_at) >=
       patience (estimate, sample))
     measure (estimate, sample, delay);
+  else if (estimate->target > 0)
+    drain (estimate, delay);
 }
 
 /* --- Up ------------------------------------------------------------------- */

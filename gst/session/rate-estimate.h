@@ -91,7 +91,8 @@ typedef struct {
 void qp_rate_estimate_init (QpRateEstimate *estimate);
 
 /* The connection has moved to another path, of which nothing is known but that
- * the old one carried so much: half of that is assumed. */
+ * the old one carried so much: half of that is assumed. What was measured for
+ * some seconds only, and showed no limit, is forgotten. */
 void qp_rate_estimate_move (QpRateEstimate *estimate);
 
 /* To be called when acknowledgements have come, and at least every 100 ms while

@@ -236,6 +236,23 @@ test_move (Fixture *f, gconstpointer data)
   g_assert_cmpuint (get_estimate (f), <, MBIT * 11 / 10);
 }
 
+/* A call that moves as soon as it is there has not seen what any path carries. */
+static void
+test_early_move (Fixture *f, gconstpointer data)
+{
+  f->link.rate = 100 * MBIT;
+  f->camera->max = 4 * MBIT;
+  sim_run (&f->link, GPOINTER_TO_UINT (data) * MS);
+  sim_move (f->camera);
+  g_assert_cmpuint (get_estimate (f), ==, 0);
+  for (guint i = 0; i < 100; i++) {
+    sim_run (&f->link, 100 * MS);
+    g_assert_cmpuint (qp_rate_estimate_get_target (&f->camera->estimate), ==,
+        0);
+  }
+  g_assert_cmpuint (get_estimate (f), >=, 4 * MBIT);
+}
+
 /* --- Several senders ------------------------------------------------------ */
 
 /* The smaller of both shares, in percent, half a minute after the second came. */
@@ -329,6 +346,8 @@ main (int argc, char **argv)
   ADD ("no-queue-at-all", NULL, test_no_queue_at_all);
   ADD ("silence", NULL, test_silence);
   ADD ("move", NULL, test_move);
+  ADD ("move-at-once", GUINT_TO_POINTER (100), test_early_move);
+  ADD ("move-early", GUINT_TO_POINTER (2000), test_early_move);
   ADD ("greedy-neighbour", NULL, test_greedy_neighbour);
   g_test_add_func ("/rate-estimate/two-share", test_two_share);
   g_test_add_func ("/rate-estimate/two-share-with-keyframes",
