@@ -196,6 +196,7 @@ struct _QpQuic {
   GHashTable *paths; /* number → QpVirtualPath: where packets arrive now */
   guint32 next_generation;
   guint path;             /* the one in use */
+  guint32 generation;     /* of its virtual path */
   gboolean move_unproven; /* client: moved at once, not validated yet */
   guint migrations;
 

@@ -354,7 +354,8 @@ quic_alloc (GMainContext *context, const QpQuicConfig *config,
   qp_ring_init (&quic->unused, sizeof (gint64));
   quic->datagram_queues = g_ptr_array_new ();
   quic->urgent = qp_datagram_queue_new (quic, QP_PRIORITY_CONTROL);
-  qp_quic_set_path (quic, quic->path, config->max_payload);
+  quic->generation =
+      qp_quic_set_path (quic, quic->path, config->max_payload)->generation;
   return quic;
 }
 

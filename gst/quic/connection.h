@@ -187,6 +187,11 @@ guint64 qp_datagram_queue_get_too_large (QpDatagramQueue *queue);
  * handshake is not confirmed or no spare connection ID is left. */
 gboolean qp_quic_migrate (QpQuic *quic, guint path, gboolean immediate,
     gsize max_payload, GError **error);
+/* Begins anew on the path in use, for when it is heard again after long: what
+ * congestion control, timers and the search for the path MTU made of the silence
+ * is forgotten. The client does so at once, the server with the next packet. Not
+ * from within a callback; before the packet is given to qp_quic_receive(). */
+void qp_quic_renew_path (QpQuic *quic);
 /* Makes `path` known to a server (any number may be), so that packets may
  * arrive there. */
 void qp_quic_add_path (QpQuic *quic, guint path);

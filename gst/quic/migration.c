@@ -5,7 +5,8 @@
  * To ngtcp2 each move leads to a path it has never seen (virtual-path.h): the
  * client makes a fresh virtual path at each qp_quic_migrate(), the server
  * when the client has left a path for good. A return to a former one would
- * meet ngtcp2's validation of the abandoned path, and wait for it. */
+ * meet ngtcp2's validation of the abandoned path, and wait for it.  Likewise
+ * either side begins anew on the path in use. */
 #include "quic/connection-private.h"
 
 /* After an immediate move the peer must hear from us on the new path before it
@@ -66,20 +67,27 @@ void
 qp_quic_track_path (QpQuic *quic)
 {
   QpEvent event = { .type = QP_EVENT_PATH_CHANGED };
+  const ngtcp2_path *path;
   guint number;
 
   if (quic->conn == NULL || quic->state > QP_QUIC_ESTABLISHED)
     return;
-  number = qp_virtual_path_get_number (ngtcp2_conn_get_path (quic->conn));
-  if (number == quic->path)
+  path = ngtcp2_conn_get_path (quic->conn);
+  if (qp_virtual_path_get_generation (path) == quic->generation)
     return;
+  quic->generation = qp_virtual_path_get_generation (path);
+  qp_quic_restart_search (quic);
+  qp_flight_limit_reset (&quic->flight);
+  number = qp_virtual_path_get_number (path);
+  if (number == quic->path) {
+    QUIC_INFO (quic, "begins anew on path %u", number);
+    return;
+  }
   QUIC_INFO (quic, "moved from path %u to path %u", quic->path, number);
   /* What waits for the old path would wait for a dead socket. */
   qp_quic_drop_batches_of (quic, quic->path);
   quic->path = number;
   quic->migrations++;
-  qp_quic_restart_search (quic);
-  qp_flight_limit_reset (&quic->flight);
   event.path = number;
   qp_quic_add_event (quic, &event);
 }
@@ -132,8 +140,6 @@ may_migrate (QpQuic *quic, guint number, GError **error)
     why = "the connection is not established";
   else if (quic->inside)
     why = "data is being received";
-  else if (number == quic->path)
-    why = "the connection is there already";
   if (why != NULL)
     g_set_error (error, QP_QUIC_ERROR, QP_QUIC_ERROR_PROTOCOL,
         "cannot move to path %u: %s", number, why);
@@ -153,9 +159,9 @@ migration_failure (int result)
   }
 }
 
-gboolean
-qp_quic_migrate (QpQuic *quic, guint number, gboolean immediate,
-    gsize max_payload, GError **error)
+static gboolean
+migrate (QpQuic *quic, guint number, gboolean immediate, gsize max_payload,
+    GError **error)
 {
   QpVirtualPath *former, *path;
   int result;
@@ -193,4 +199,27 @@ qp_quic_migrate (QpQuic *quic, guint number, gboolean immediate,
   }
   qp_quic_leave (quic);
   return result == 0;
+}
+
+gboolean
+qp_quic_migrate (QpQuic *quic, guint number, gboolean immediate,
+    gsize max_payload, GError **error)
+{
+  if (number == quic->path) {
+    g_set_error (error, QP_QUIC_ERROR, QP_QUIC_ERROR_PROTOCOL,
+        "cannot move to path %u: the connection is there already", number);
+    return FALSE;
+  }
+  return migrate (quic, number, immediate, max_payload, error);
+}
+
+void
+qp_quic_renew_path (QpQuic *quic)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (quic->server)
+    qp_quic_set_path (quic, quic->path, quic->max_payload);
+  else if (!migrate (quic, quic->path, TRUE, quic->max_payload, &error))
+    QUIC_INFO (quic, "%s", error->message);
 }

@@ -318,6 +318,55 @@ assert_no_move (QpQuic *quic, guint path, const char *says)
   g_assert_nonnull (strstr (error->message, says));
 }
 
+static guint64
+cwnd_of (WireEnd *end)
+{
+  QpQuicInfo info;
+
+  qp_quic_get_info (end->quic, &info);
+  return info.cwnd;
+}
+
+/* One side begins anew where it is: its congestion control does, nobody hears of
+ * a move, and nothing is lost. */
+static void
+renew (gboolean at_server)
+{
+  Wire *wire = new_wire (54, 5000);
+  WireEnd *end = at_server ? &wire->server : &wire->client;
+  Pump from_client, from_server;
+  guint64 grown;
+
+  pump_start (&from_client, &wire->client);
+  pump_start (&from_server, &wire->server);
+  wire_run_for (wire, 300);
+  grown = cwnd_of (end);
+  qp_quic_renew_path (end->quic);
+  wire_run_for (wire, 12);
+  g_assert_cmpuint (cwnd_of (end), <, grown);
+  wire_run_for (wire, 300);
+  g_assert_cmpuint (path_of (&wire->client), ==, 0);
+  g_assert_cmpuint (path_of (&wire->server), ==, 0);
+  g_assert_cmpuint (wire->client.path_changes, ==, 0);
+  g_assert_cmpuint (wire->server.path_changes, ==, 0);
+  pump_stop (&from_client);
+  pump_stop (&from_server);
+  assert_all_frames (wire, &from_client, &from_server);
+  wire_free (wire);
+}
+
+static void
+test_renew_client (void)
+{
+  renew (FALSE);
+}
+
+static void
+test_renew_server (void)
+{
+  renew (TRUE);
+}
+
 static void
 test_refusals (void)
 {
@@ -507,6 +556,8 @@ main (int argc, char **argv)
       test_back_and_forth_immediate);
   g_test_add_func ("/quic/migration/dead-path", test_dead_path);
   g_test_add_func ("/quic/migration/second-choice", test_second_choice);
+  g_test_add_func ("/quic/migration/renew/client", test_renew_client);
+  g_test_add_func ("/quic/migration/renew/server", test_renew_server);
   g_test_add_func ("/quic/migration/refusals", test_refusals);
   g_test_add_func ("/quic/migration/unknown-path", test_unknown_path);
   g_test_add_func ("/quic/migration/payload", test_payload);
