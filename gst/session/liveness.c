@@ -37,11 +37,15 @@ qp_liveness_update (QpLiveness *liveness, gint64 now_us,
 }
 
 gboolean
-qp_liveness_in_doubt (const QpLiveness *liveness, gint64 now_us, gint64 pto_us)
+qp_liveness_in_doubt (const QpLiveness *liveness, gint64 now_us, gint64 pto_us,
+    gboolean deaf)
 {
+  gint64 patience = MAX (2 * pto_us, QP_LIVENESS_MIN_US);
+
+  if (!deaf)
+    patience += patience / 2;
   return liveness->waiting_since_us >= 0 &&
-      now_us - liveness->waiting_since_us >
-      MAX (2 * pto_us, QP_LIVENESS_MIN_US);
+      now_us - liveness->waiting_since_us > patience;
 }
 
 void

@@ -2,8 +2,10 @@
 /* Whether the path in use still carries what we send.  The one proof is the
  * peer's acknowledgement: packets that still come in prove the other direction
  * only.  A path is in doubt when something has been in flight, and nothing was
- * acknowledged, for longer than max(2 PTO, 100 ms): two probes of QUIC's own
- * (RFC 9002, 6.2) would have been answered by then.
+ * acknowledged, for longer than max(2 PTO, 100 ms): a probe of QUIC's own
+ * (RFC 9002, 6.2) would have been answered by then.  While the peer is heard,
+ * half as much again: who only receives has one packet in flight at a time, and
+ * the loss of one and of the probe for it, or a late answer, is no silence.
  *
  * Pure: time is an argument, in microseconds of a monotonic clock. */
 #pragma once
@@ -29,9 +31,10 @@ void qp_liveness_init (QpLiveness *liveness);
 void qp_liveness_update (QpLiveness *liveness, gint64 now_us,
     guint64 bytes_in_flight, gint64 last_ack_us);
 
-/* TRUE: the path is in doubt. `pto_us` is QUIC's probe timeout now. */
+/* TRUE: the path is in doubt. `pto_us` is QUIC's probe timeout now; `deaf`:
+ * nothing comes in either. */
 gboolean qp_liveness_in_doubt (const QpLiveness *liveness, gint64 now_us,
-    gint64 pto_us);
+    gint64 pto_us, gboolean deaf);
 
 /* For `us` nobody could look whether an answer had come: that much more time. */
 void qp_liveness_forgive (QpLiveness *liveness, gint64 us);

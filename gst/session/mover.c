@@ -272,6 +272,7 @@ leave_path (QpMover *mover, const char *cause, gboolean at_once)
     set_state (mover, QP_MOVER_HOMELESS, cause);
   else
     leave_for (mover, (guint) best, cause, at_once);
+  take_turns (mover, g_get_monotonic_time ());
 }
 
 /* --- Silence ---------------------------------------------------------------- */
@@ -290,10 +291,9 @@ is_worth_waiting (QpMover *mover, gint64 silence)
 }
 
 static void
-doubt (QpMover *mover, gint64 now)
+doubt (QpMover *mover, gint64 now, gboolean deaf)
 {
   gint64 silence = now - mover->liveness.waiting_since_us;
-  gboolean deaf = now - mover->heard_us > QP_LIVENESS_MIN_US / 2;
 
   /* Whether what the server sends gets through is for the client to find out;
    * while its packets come in, the server stays where it is. */
@@ -419,6 +419,7 @@ on_tick (gpointer data)
 {
   QpMover *mover = data;
   gint64 now = g_get_monotonic_time ();
+  gboolean deaf;
   QpQuicInfo info;
 
   forgive_own_sleep (mover, now);
@@ -437,10 +438,12 @@ on_tick (gpointer data)
       info.last_ack_us);
   check (mover, &info, now);
   take_turns (mover, now);
+  deaf = now - mover->heard_us > QP_LIVENESS_MIN_US / 2;
   if (mover->state == QP_MOVER_HOMELESS)
     seek_home (mover, now);
-  else if (qp_liveness_in_doubt (&mover->liveness, now, get_pto (mover, &info)))
-    doubt (mover, now);
+  else if (qp_liveness_in_doubt (&mover->liveness, now, get_pto (mover, &info),
+               deaf))
+    doubt (mover, now, deaf);
   else
     plan (mover, now);
   return G_SOURCE_CONTINUE;
@@ -501,6 +504,10 @@ hear (QpMover *mover, gint64 now)
     mover->detour = -1;
   }
   if (mover->state == QP_MOVER_HOMELESS) {
+    /* What a long silence has made of congestion control and timers would hold
+     * media back for seconds. */
+    if (now - mover->homeless_us > CUT_US)
+      qp_quic_renew_path (mover->quic);
     set_state (mover, QP_MOVER_SETTLED, "the path works again");
     mover->told_lost = FALSE;
     qp_liveness_init (&mover->liveness);

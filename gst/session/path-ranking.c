@@ -106,21 +106,23 @@ qp_paths_get_best (QpPaths *paths, int except)
   return best ? (int) best->number : -1;
 }
 
-/* What takes path 0's place; -1: nothing yet. */
+/* What takes path 0's place, of several the one that both sides keep; -1:
+ * nothing yet. */
 static int
 find_successor (QpPaths *paths)
 {
   const QpPathEntry *first = qp_paths_find (paths, 0);
   gint64 now = g_get_monotonic_time ();
+  int youngest = -1;
 
   for (guint i = 0; first && i < paths->entries->len; i++) {
     const QpPathEntry *entry = g_ptr_array_index (paths->entries, i);
 
     if (entry != first && qp_path_entry_is_usable (entry) &&
         now >= entry->doubted_until_us && count_shared (entry, first) == 2)
-      return (int) entry->number;
+      youngest = MAX (youngest, (int) entry->number);
   }
-  return -1;
+  return youngest;
 }
 
 int

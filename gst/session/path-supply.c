@@ -151,6 +151,24 @@ find_lost_routes (QpPaths *paths)
   }
 }
 
+/* Both sides make paths while none works, and all may come up: one in reserve for
+ * each pair of networks will do; both sides keep the same. */
+static gboolean
+is_surplus (QpPaths *paths, const QpPathEntry *entry)
+{
+  if (!qp_path_entry_is_ours (entry) || !qp_path_entry_is_usable (entry))
+    return FALSE;
+  for (guint i = 0; i < paths->entries->len; i++) {
+    const QpPathEntry *other = g_ptr_array_index (paths->entries, i);
+
+    if (other->number != paths->active && other->role != QP_PATH_ROLE_FIRST &&
+        other->number > entry->number && qp_path_entry_is_usable (other) &&
+        qp_paths_are_twins (paths, other->number, entry->number))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 static void
 drop_useless (QpPaths *paths, gint64 now)
 {
@@ -168,6 +186,8 @@ drop_useless (QpPaths *paths, gint64 now)
     else if (!qp_path_entry_is_usable (entry) &&
         now - entry->born_us > ATTEMPT_US)
       qp_path_entry_drop (entry, "it did not come up");
+    else if (is_surplus (paths, entry))
+      qp_path_entry_drop (entry, "another one is like it");
   }
 }
 

@@ -13,7 +13,7 @@ test_idle_is_no_doubt (void)
   qp_liveness_init (&liveness);
   for (gint64 now = 0; now < 10000 * MS; now += 10 * MS) {
     qp_liveness_update (&liveness, now, 0, -1);
-    g_assert_false (qp_liveness_in_doubt (&liveness, now, PTO));
+    g_assert_false (qp_liveness_in_doubt (&liveness, now, PTO, TRUE));
   }
 }
 
@@ -26,19 +26,19 @@ test_answered (void)
   qp_liveness_init (&liveness);
   for (gint64 now = 0; now < 10000 * MS; now += 10 * MS) {
     qp_liveness_update (&liveness, now, 5000, now - 60 * MS);
-    g_assert_false (qp_liveness_in_doubt (&liveness, now, PTO));
+    g_assert_false (qp_liveness_in_doubt (&liveness, now, PTO, TRUE));
   }
 }
 
 static gint64
-first_doubt (gint64 cut, gint64 pto)
+first_doubt (gint64 cut, gint64 pto, gboolean deaf)
 {
   QpLiveness liveness;
 
   qp_liveness_init (&liveness);
   for (gint64 now = 0;; now += MS) {
     qp_liveness_update (&liveness, now, 5000, MIN (now, cut));
-    if (qp_liveness_in_doubt (&liveness, now, pto))
+    if (qp_liveness_in_doubt (&liveness, now, pto, deaf))
       return now - cut;
     g_assert_cmpint (now, <, cut + 10000 * MS);
   }
@@ -48,8 +48,11 @@ static void
 test_silence (void)
 {
   /* 100 ms at least, two probe timeouts on a slow path. */
-  g_assert_cmpint (first_doubt (500 * MS, PTO), ==, 101 * MS);
-  g_assert_cmpint (first_doubt (500 * MS, 200 * MS), ==, 401 * MS);
+  g_assert_cmpint (first_doubt (500 * MS, PTO, TRUE), ==, 101 * MS);
+  g_assert_cmpint (first_doubt (500 * MS, 200 * MS, TRUE), ==, 401 * MS);
+  /* While the peer is heard, one more probe. */
+  g_assert_cmpint (first_doubt (500 * MS, PTO, FALSE), ==, 151 * MS);
+  g_assert_cmpint (first_doubt (500 * MS, 200 * MS, FALSE), ==, 601 * MS);
 }
 
 /* After a pause the first frame has its time, however old the last answer. */
@@ -62,11 +65,11 @@ test_pause (void)
   qp_liveness_update (&liveness, 0, 1000, 0);
   qp_liveness_update (&liveness, 20 * MS, 0, 20 * MS);
   qp_liveness_update (&liveness, 5000 * MS, 1000, 20 * MS);
-  g_assert_false (qp_liveness_in_doubt (&liveness, 5050 * MS, PTO));
-  g_assert_true (qp_liveness_in_doubt (&liveness, 5101 * MS, PTO));
+  g_assert_false (qp_liveness_in_doubt (&liveness, 5050 * MS, PTO, TRUE));
+  g_assert_true (qp_liveness_in_doubt (&liveness, 5101 * MS, PTO, TRUE));
   /* …and a late answer ends the doubt. */
   qp_liveness_update (&liveness, 5120 * MS, 1000, 5110 * MS);
-  g_assert_false (qp_liveness_in_doubt (&liveness, 5120 * MS, PTO));
+  g_assert_false (qp_liveness_in_doubt (&liveness, 5120 * MS, PTO, TRUE));
 }
 
 static void
@@ -86,7 +89,7 @@ test_overdue (void)
   g_assert_true (qp_liveness_is_overdue (&liveness, 1121 * MS, 40 * MS,
       20 * MS));
   /* Long before doubt. */
-  g_assert_false (qp_liveness_in_doubt (&liveness, 1056 * MS, 70 * MS));
+  g_assert_false (qp_liveness_in_doubt (&liveness, 1056 * MS, 70 * MS, TRUE));
 }
 
 /* A process that was not scheduled for a second blames no path for it. */
@@ -102,8 +105,8 @@ test_own_sleep (void)
   qp_hearing_init (&hearing, 0);
   qp_liveness_forgive (&liveness, 1000 * MS);
   qp_hearing_forgive (&hearing, 1000 * MS);
-  g_assert_false (qp_liveness_in_doubt (&liveness, 1050 * MS, PTO));
-  g_assert_true (qp_liveness_in_doubt (&liveness, 1101 * MS, PTO));
+  g_assert_false (qp_liveness_in_doubt (&liveness, 1050 * MS, PTO, TRUE));
+  g_assert_true (qp_liveness_in_doubt (&liveness, 1101 * MS, PTO, TRUE));
   g_assert_false (qp_hearing_is_silent (&hearing, 1080 * MS));
   g_assert_true (qp_hearing_is_silent (&hearing, 1090 * MS));
 }
