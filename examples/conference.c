@@ -154,7 +154,7 @@ tell_bitrate (Conference *self, const GstStructure *message)
   guint64 bitrate = 0;
 
   gst_structure_get_uint64 (message, "bitrate", &bitrate);
-  if (bitrate > self->bitrate / 4 * 5 || bitrate < self->bitrate / 5 * 4) {
+  if (bitrate > self->bitrate / 2 * 3 || bitrate < self->bitrate / 3 * 2) {
     say (self, "the network carries %.2f Mb/s", bitrate / 1e6);
     self->bitrate = bitrate;
   }
