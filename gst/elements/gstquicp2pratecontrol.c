@@ -46,7 +46,8 @@ gst_quicp2p_rate_control_init (GstQuicP2PRateControl *control, GstElement *sink)
 {
   *control = (GstQuicP2PRateControl){ .sink = sink,
     .adapt = DEFAULT_ADAPT,
-    .min = DEFAULT_MIN };
+    .min = DEFAULT_MIN,
+    .own = G_MAXUINT64 };
   g_mutex_init (&control->work);
   g_mutex_init (&control->lock);
 }
@@ -55,6 +56,7 @@ void
 gst_quicp2p_rate_control_clear (GstQuicP2PRateControl *control)
 {
   g_free (control->encoder);
+  g_free (control->missing);
   g_mutex_clear (&control->work);
   g_mutex_clear (&control->lock);
 }
@@ -68,6 +70,7 @@ typedef struct {
 } Stream;
 
 typedef struct {
+  gboolean follow; /* else the encoders get their own bitrates */
   guint64 target, min, max;
   gboolean limited;
   char *encoder; /* owned, nullable */
@@ -141,26 +144,62 @@ describe_stream (const Stream *stream, const Settings *settings)
   return share;
 }
 
-/* With `work`. */
+/* With `work`. The user named an encoder, and no pad has it: TRUE, once, when all
+ * that is upstream must be there, for it has told its caps. */
+static gboolean
+is_to_be_warned_of (GstQuicP2PRateControl *control, GArray *streams,
+    const char *name)
+{
+  gboolean missing = name && streams->len > 0;
+
+  for (guint i = 0; i < streams->len && missing; i++) {
+    Stream *stream = &g_array_index (streams, Stream, i);
+
+    missing = !stream->encoder && gst_pad_has_current_caps (stream->pad);
+  }
+  if (!missing || g_strcmp0 (control->missing, name) == 0)
+    return FALSE;
+  g_free (control->missing);
+  control->missing = g_strdup (name);
+  return TRUE;
+}
+
 static void
-set_encoders (GstQuicP2PRateControl *control, const Settings *settings)
+warn_of_missing (GstElement *sink, const char *name)
+{
+  GST_ELEMENT_WARNING (sink, LIBRARY, SETTINGS,
+      ("There is no encoder \"%s\" upstream whose bitrate can be set.", name),
+      ("It needs a property \"bitrate\" or \"target-bitrate\". Name another element with the "
+       "property \"encoder\", or none for the first known encoder upstream of each pad."));
+}
+
+/* With `work`. Returns what the streams would be by themselves, bit/s. */
+static guint64
+set_encoders (GstQuicP2PRateControl *control, const Settings *settings,
+    gboolean *missing)
 {
   g_autoptr (GArray) streams = list_streams (control->sink);
   g_autofree QpRateShare *shares = g_new0 (QpRateShare, streams->len);
+  guint64 own = 0;
 
   for (guint i = 0; i < streams->len; i++) {
     Stream *stream = &g_array_index (streams, Stream, i);
 
     stream->encoder = find_encoder (stream->pad, settings->encoder);
     shares[i] = describe_stream (stream, settings);
+    own += stream->encoder ? gst_quicp2p_encoder_get_own (stream->encoder)
+                           : shares[i].max;
   }
   qp_rate_share (settings->target, shares, streams->len);
   for (guint i = 0; i < streams->len; i++) {
     Stream *stream = &g_array_index (streams, Stream, i);
 
     if (stream->encoder)
-      gst_quicp2p_encoder_set (stream->encoder, shares[i].rate);
+      gst_quicp2p_encoder_set (stream->encoder,
+          settings->follow ? shares[i].rate : 0);
   }
+  *missing = is_to_be_warned_of (control, streams, settings->encoder);
+  return own;
 }
 
 /* With `work`. */
@@ -176,14 +215,16 @@ release_encoders (GstQuicP2PRateControl *control)
 
 /* --- Publishing ----------------------------------------------------------- */
 
-/* With `lock`. */
+/* With `lock`. A sender that makes little has a low estimate, too: that is no
+ * news as long as it is no limit. */
 static gboolean
 is_to_be_published (GstQuicP2PRateControl *control)
 {
   guint64 more = MAX (control->estimate, control->published);
   guint64 less = MIN (control->estimate, control->published);
 
-  return (more - less) * 100 > more * PUBLISH_PERCENT &&
+  return (control->target > 0 || control->estimate >= control->own) &&
+      (more - less) * 100 > more * PUBLISH_PERCENT &&
       g_get_monotonic_time () - control->published_at >= PUBLISH_US;
 }
 
@@ -199,48 +240,92 @@ publish (GstQuicP2PRateControl *control, guint64 estimate)
 
 /* --- The thread ----------------------------------------------------------- */
 
-/* FALSE if the encoders are to be left alone. */
-static gboolean
-take_settings (GstQuicP2PRateControl *control, Settings *settings,
-    guint64 *published)
+static void
+take_settings (GstQuicP2PRateControl *control, Settings *settings)
 {
-  gboolean follow;
-
   g_mutex_lock (&control->lock);
   control->scheduled = FALSE;
-  *published = 0;
-  if (is_to_be_published (control)) {
-    *published = control->published = control->estimate;
-    control->published_at = g_get_monotonic_time ();
-  }
   control->looked_at = g_get_monotonic_time ();
   *settings = (Settings){ .target = control->target,
-    .limited = control->limited,
+    .limited = control->target > 0,
     .min = control->min,
     .max = control->max,
     .encoder = g_strdup (control->encoder) };
-  follow = control->running && control->adapt != QP_RATE_ADAPT_NONE &&
-      control->target > 0;
+  /* The user wants more than the encoder makes by itself: it grows with what is
+   * known to be there. */
+  if (!settings->limited && control->max > 0)
+    settings->target = control->estimate;
+  settings->follow = control->adapt != QP_RATE_ADAPT_NONE &&
+      (settings->limited || control->max > 0);
   g_mutex_unlock (&control->lock);
-  return follow;
+}
+
+/* Returns what is to be published, 0: nothing. */
+static guint64
+take_estimate (GstQuicP2PRateControl *control, guint64 own)
+{
+  guint64 estimate = 0;
+
+  g_mutex_lock (&control->lock);
+  control->own = own;
+  if (control->running && is_to_be_published (control)) {
+    estimate = control->published = control->estimate;
+    control->published_at = g_get_monotonic_time ();
+  }
+  g_mutex_unlock (&control->lock);
+  return estimate;
+}
+
+/* FALSE if the sink was stopped meanwhile. */
+static gboolean
+is_running (GstQuicP2PRateControl *control)
+{
+  gboolean running;
+
+  g_mutex_lock (&control->lock);
+  running = control->running;
+  control->scheduled &= running;
+  g_mutex_unlock (&control->lock);
+  return running;
 }
 
 static void
 work (GstElement *sink, gpointer user)
 {
   GstQuicP2PRateControl *control = user;
-  Settings settings;
-  guint64 published;
+  Settings settings = { .encoder = NULL };
+  gboolean missing = FALSE;
+  guint64 estimate = 0;
 
   g_mutex_lock (&control->work);
-  if (take_settings (control, &settings, &published))
-    set_encoders (control, &settings);
-  else
-    release_encoders (control);
+  if (is_running (control)) {
+    take_settings (control, &settings);
+    estimate = take_estimate (control,
+        set_encoders (control, &settings, &missing));
+  }
   g_mutex_unlock (&control->work);
+  if (missing)
+    warn_of_missing (sink, settings.encoder);
+  if (estimate > 0)
+    publish (control, estimate);
   g_free (settings.encoder);
-  if (published > 0)
-    publish (control, published);
+}
+
+/* With `lock`. TRUE: start_work() is to be called without it. */
+static gboolean
+need_work (GstQuicP2PRateControl *control)
+{
+  gboolean wake = control->running && !control->scheduled;
+
+  control->scheduled |= wake;
+  return wake;
+}
+
+static void
+start_work (GstQuicP2PRateControl *control)
+{
+  /* Holds a reference to the sink. */
+  gst_element_call_async (control->sink, work, control, NULL);
 }
 
 void
@@ -250,7 +335,7 @@ gst_quicp2p_rate_control_update (GstQuicP2PRateControl *control,
   g_autofree guint64 *estimates = g_new (guint64, n);
   g_autofree guint64 *targets = g_new (guint64, n);
   guint64 target;
-  gboolean wake;
+  gboolean wake = FALSE;
 
   for (guint i = 0; i < n; i++) {
     estimates[i] = rates[i].estimate;
@@ -259,21 +344,14 @@ gst_quicp2p_rate_control_update (GstQuicP2PRateControl *control,
   g_mutex_lock (&control->lock);
   control->estimate = qp_rate_choose (control->adapt, estimates, n);
   target = qp_rate_choose (control->adapt, targets, n);
-  control->limited = target > 0;
-  /* The user wants more than the encoder makes by itself: it grows with what is
-   * known to be there. */
-  if (target == 0 && control->max > 0)
-    target = control->estimate;
-  wake = control->running && !control->scheduled &&
-      (target != control->target || is_to_be_published (control) ||
-          g_get_monotonic_time () - control->looked_at >= LOOK_AGAIN_US);
+  if (target != control->target || is_to_be_published (control) ||
+      (target == 0 && control->max > 0) ||
+      g_get_monotonic_time () - control->looked_at >= LOOK_AGAIN_US)
+    wake = need_work (control);
   control->target = target;
-  control->scheduled |= wake;
   g_mutex_unlock (&control->lock);
-
-  /* Holds a reference to the sink. */
   if (wake)
-    gst_element_call_async (control->sink, work, control, NULL);
+    start_work (control);
 }
 
 void
@@ -290,10 +368,12 @@ gst_quicp2p_rate_control_stop (GstQuicP2PRateControl *control)
   g_mutex_lock (&control->lock);
   control->running = FALSE;
   control->estimate = control->target = control->published = 0;
+  control->own = G_MAXUINT64;
   g_mutex_unlock (&control->lock);
 
   g_mutex_lock (&control->work);
   release_encoders (control);
+  g_clear_pointer (&control->missing, g_free);
   g_mutex_unlock (&control->work);
 }
 
@@ -303,7 +383,7 @@ gboolean
 gst_quicp2p_rate_control_set_property (GstQuicP2PRateControl *control,
     guint number, const GValue *value)
 {
-  gboolean known = TRUE;
+  gboolean known = TRUE, wake;
 
   g_mutex_lock (&control->lock);
   switch (number) {
@@ -324,8 +404,10 @@ gst_quicp2p_rate_control_set_property (GstQuicP2PRateControl *control,
       known = FALSE;
       break;
   }
-  control->looked_at = 0;
+  wake = known && need_work (control);
   g_mutex_unlock (&control->lock);
+  if (wake)
+    start_work (control);
   return known;
 }
 
@@ -338,7 +420,7 @@ gst_quicp2p_rate_control_get_property (GstQuicP2PRateControl *control,
   g_mutex_lock (&control->lock);
   switch (number) {
     case GST_QUICP2P_RATE_ESTIMATED_BITRATE:
-      g_value_set_uint64 (value, control->estimate);
+      g_value_set_uint64 (value, control->published);
       break;
     case GST_QUICP2P_RATE_MIN_BITRATE:
       g_value_set_uint64 (value, control->min);
@@ -370,8 +452,8 @@ gst_quicp2p_rate_control_install_properties (GObjectClass *klass, guint first)
   g_object_class_install_property (klass,
       first + GST_QUICP2P_RATE_ESTIMATED_BITRATE,
       g_param_spec_uint64 ("estimated-bitrate", "Estimated bitrate",
-          "What the path to the viewer that adapt follows carries, in bit/s of UDP payload "
-          "(0: not known yet)",
+          "What the path to the viewer that adapt follows carries at least, in bit/s of UDP "
+          "payload (0: not known yet, and no limit was seen)",
           0, G_MAXUINT64, 0, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
   g_object_class_install_property (klass, first + GST_QUICP2P_RATE_MIN_BITRATE,
       g_param_spec_uint64 ("min-bitrate", "Min bitrate",

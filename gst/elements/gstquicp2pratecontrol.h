@@ -29,19 +29,20 @@ enum {
 typedef struct {
   GstElement *sink; /* borrowed: it embeds this */
 
-  GMutex work; /* held while encoders are set; taken before `lock` */
+  GMutex work;   /* held while encoders are set; taken before `lock` */
+  char *missing; /* the encoder that a warning was about; with `work` */
 
   GMutex lock; /* guards the fields below */
   QpRateAdapt adapt;
   guint64 min, max; /* bit/s */
   char *encoder;    /* nullable */
   gboolean running;
-  guint64 estimate, target; /* bit/s, the newest */
+  guint64 estimate, target; /* bit/s, the newest; target 0: no limit */
   guint64 published;        /* of `estimate` */
   gint64 published_at;      /* monotonic µs */
-  gboolean limited;   /* `target` is what a path carries, not only grows to */
+  guint64 own; /* bit/s that the streams would be; G_MAXUINT64: unknown */
   gboolean scheduled; /* a thread will look at them */
-  gint64 looked_at;   /* when one did last, monotonic µs; 0: it should */
+  gint64 looked_at;   /* when one did last, monotonic µs */
 } GstQuicP2PRateControl;
 
 void gst_quicp2p_rate_control_init (GstQuicP2PRateControl *control,

@@ -504,8 +504,10 @@ install_properties (GObjectClass *object_class)
    * GstQuicP2PSink:estimated-bitrate:
    *
    * What the path to a viewer carries, as QUIC's acknowledgements show it; of
-   * several viewers to the one that #quicp2psink:adapt follows.  After a move to
-   * another path it starts from half.  Each change by some percent, at most five
+   * several viewers to the one that #quicp2psink:adapt follows.  Of a path that is
+   * not filled it is the least that it carries, and is not told before it is as
+   * much as the encoders are set to.  After a move to another network it starts
+   * from half.  Each change by some percent, at most five
    * a second, is notified and posted as an element message "estimated-bitrate"
    * with the field `bitrate` (guint64, bit/s).
    *
