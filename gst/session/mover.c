@@ -84,7 +84,8 @@ struct _QpMover {
   /* Since the path in use was left in silence or with its network, nothing was
    * heard: what is sent leaves on `extra` as well, each path in turn. */
   gboolean searching;
-  int extra; /* -1 */
+  gboolean unanswered; /* server: the peer is heard, but does not hear us */
+  int extra;           /* -1 */
   gint64 search_us, turn_us;
   guint8 last[LAST_SIZE]; /* the last datagram that QUIC sent and that fits */
   gsize last_size;
@@ -235,7 +236,7 @@ take_turns (QpMover *mover, gint64 now)
 static void
 stop_search (QpMover *mover)
 {
-  mover->searching = FALSE;
+  mover->searching = mover->unanswered = FALSE;
   mover->extra = -1;
 }
 
@@ -295,10 +296,16 @@ doubt (QpMover *mover, gint64 now, gboolean deaf)
 {
   gint64 silence = now - mover->liveness.waiting_since_us;
 
-  /* Whether what the server sends gets through is for the client to find out;
-   * while its packets come in, the server stays where it is. */
-  if ((!mover->client && !deaf) || is_worth_waiting (mover, silence))
+  if (is_worth_waiting (mover, silence))
     return;
+  /* While the client's packets come in, the server stays where it is; but the
+   * client may be deaf, and its calls on other paths are nothing new to QUIC, for
+   * they come in here as well: so copies go out for it to find. */
+  if (!mover->client && !deaf) {
+    mover->unanswered = TRUE;
+    search (mover, 0);
+    return;
+  }
   GST_INFO ("%s: path %u is in doubt: nothing acknowledged for %.0f ms, "
             "nothing heard for %.0f ms",
       mover->name, mover->active, silence / 1000.0,
@@ -419,7 +426,7 @@ on_tick (gpointer data)
 {
   QpMover *mover = data;
   gint64 now = g_get_monotonic_time ();
-  gboolean deaf;
+  gboolean deaf, doubtful;
   QpQuicInfo info;
 
   forgive_own_sleep (mover, now);
@@ -439,10 +446,13 @@ on_tick (gpointer data)
   check (mover, &info, now);
   take_turns (mover, now);
   deaf = now - mover->heard_us > QP_LIVENESS_MIN_US / 2;
+  doubtful = qp_liveness_in_doubt (&mover->liveness, now,
+      get_pto (mover, &info), deaf);
+  if (mover->unanswered && !doubtful)
+    stop_search (mover);
   if (mover->state == QP_MOVER_HOMELESS)
     seek_home (mover, now);
-  else if (qp_liveness_in_doubt (&mover->liveness, now, get_pto (mover, &info),
-               deaf))
+  else if (doubtful)
     doubt (mover, now, deaf);
   else
     plan (mover, now);
@@ -497,7 +507,8 @@ hear (QpMover *mover, gint64 now)
     tell_moved (mover, now);
   mover->heard_us = now;
   qp_hearing_heard (&mover->hearing, now);
-  stop_search (mover);
+  if (!mover->unanswered)
+    stop_search (mover);
   if (mover->detour >= 0 && qp_paths_is_usable (mover->paths, mover->active)) {
     GST_INFO ("%s: path %u works again, no more detour over %d", mover->name,
         mover->active, mover->detour);
@@ -635,7 +646,7 @@ qp_mover_path_changed (QpMover *mover, guint path)
   if (!mover->client && mover->detour < 0)
     qp_paths_doubt (mover->paths, mover->active);
   mover->active = path;
-  mover->told_lost = FALSE;
+  mover->told_lost = mover->unanswered = FALSE;
   mover->detour = -1;
   mover->heard_us = mover->moved_us = g_get_monotonic_time ();
   mover->former_pto_us = mover->pto_us;

@@ -13,7 +13,8 @@
  *   the peer's     packets come in on another path: validate it, then move
  *   deafness       until something is heard, what is sent goes out on the other
  *                  paths as well, each in turn, and not only when QUIC has
- *                  something to send: the first answer decides
+ *                  something to send: the first answer decides; the server does
+ *                  so too while it hears, but has no answer
  *   no other path  fresh paths are asked for; the first that comes up is taken
  *
  * Transport thread only. Paths and connection are borrowed. */
