@@ -277,8 +277,11 @@ install_properties (GObjectClass *object_class)
    *
    * How long the jitter buffer waits for packets that are missing, and how much
    * later than they came streams are shown for that, so that they are whole, in
-   * order and in sync.  With 0 there is no jitter buffer: packets pass on as
-   * they arrive.
+   * order and in sync.  Packets that are later still are shown as of when they
+   * came, and sound and picture meet again with the next sender reports, within
+   * a second or two: where calls move between networks, more than the longest
+   * gap keeps them together.  With 0 there is no jitter buffer: packets pass on
+   * as they arrive.
    *
    * Since: 0.1
    */
