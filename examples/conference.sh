@@ -11,7 +11,8 @@
 #   --source=DEVICE|FILE|test  what we send (with a URI: the camera and the
 #                          microphone, or a test picture where there is none;
 #                          else: a clip out of a Debian package, see clip.sh)
-#   --participants N       without a URI: how many (default 4; 2 to 16)
+#   --participants N       without a URI: how many (default 4; 2 to 16; each
+#                          shows all others, so six keep two cores busy)
 #   --seconds N            leave after so long (default: with a URI never, else 15)
 #   --no-setup             take the machine as it is: install nothing
 #   … and the options of build/examples/conference, such as --name=NAME,
