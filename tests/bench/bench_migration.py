@@ -116,11 +116,11 @@ def by_event(results):
 
 
 def print_markdown(results):
-  """p50 / p95 of each cell, a row for each event."""
+  """p50 / p95 of the gap in each cell, a row for each event."""
   columns = [(side, role) for side in ('camera', 'viewer') for role in ('client', 'server')]
-  print('| event | target | %s | RTP lost | frames lost |'
+  print('| event | target | %s | runs | frames lost |'
         % ' | '.join('%s, %s' % column for column in columns))
-  print('| --- |%s' % (' --- |' * (len(columns) + 3)))
+  print('|%s' % (' --- |' * (len(columns) + 4)))
   for event, runs in by_event(results):
     gaps = {}
     for cell, cell_runs in results.items():
@@ -130,7 +130,7 @@ def print_markdown(results):
     good = [run for run in runs if 'failed' not in run]
     print('| %s | %s | %s | %d | %d of %d |' % (
         event.title, '≤ %d' % event.target if event.target else '–',
-        ' | '.join(gaps.get(column, '') for column in columns), total(good, 'packets_lost'),
+        ' | '.join(gaps.get(column, '') for column in columns), len(runs),
         total(good, 'sent') - total(good, 'whole'), total(good, 'sent')))
 
 
