@@ -49,10 +49,10 @@ GST_START_TEST (test_chosen_producer)
   g_usleep (500000);
   fail_unless_equals_int (by_name->added, 1);
   fail_unless_equals_int (by_id->added, 1);
-  fail_if (participant_saw (by_name, "joined ada") || participant_saw (by_id, "joined ada"));
+  fail_if (participant_saw (by_name, "joined ada") ||
+      participant_saw (by_id, "joined ada"));
 }
 GST_END_TEST
-
 
 /* --- Settings -------------------------------------------------------------- */
 
@@ -102,7 +102,6 @@ GST_START_TEST (test_different_settings)
   pipe_check_no_error (camera);
 }
 GST_END_TEST
-
 
 /* --- Who may come ---------------------------------------------------------- */
 
@@ -201,7 +200,6 @@ GST_START_TEST (test_first_not_accepted)
   fail_if (participant_saw (eve, "joined mallory"));
 }
 GST_END_TEST
-
 
 static Suite *
 membership_suite (void)

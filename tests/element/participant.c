@@ -257,7 +257,8 @@ participant_new_camera (const char *name, const char *media, const char *uri)
 }
 
 Participant *
-participant_new_watcher (const char *name, const char *producer, const char *uri)
+participant_new_watcher (const char *name, const char *producer,
+    const char *uri)
 {
   return participant_new (name, NULL, producer, uri);
 }
