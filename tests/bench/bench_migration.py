@@ -49,7 +49,8 @@ PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent():
-  """Runs in the child, which then takes its world down."""
+  """Runs in the child, which then takes its world down. A Ctrl-C is not for it: that
+  would count as a broken call."""
   LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -57,7 +58,7 @@ def run_cell(cell, runs):
   """What each run gave, as dictionaries."""
   child = subprocess.run([sys.executable, migration_cells.__file__, cell.name, str(runs)],
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                         text=True, preexec_fn=end_with_parent)
+                         text=True, start_new_session=True, preexec_fn=end_with_parent)
   results = [json.loads(line) for line in child.stdout.splitlines() if line.startswith('{')]
   if child.returncode:
     sys.stderr.write('%s ended with %d:\n%s' % (cell.name, child.returncode, child.stderr[-2000:]))
@@ -185,11 +186,13 @@ def main():
     return
   raw_clip()
   bench = Bench(cells, options.runs, options.json)
-  threads = [threading.Thread(target=bench.work) for _ in range(options.jobs)]
+  threads = [threading.Thread(target=bench.work, daemon=True) for _ in range(options.jobs)]
   for thread in threads:
     thread.start()
-  for thread in threads:
-    thread.join()
+  # Ctrl-C: the tables of what there is by then.
+  with contextlib.suppress(KeyboardInterrupt):
+    for thread in threads:
+      thread.join()
   results = {cell: bench.results[cell.name] for cell in cells if bench.results[cell.name]}
   (print_markdown if options.markdown else print_tables)(results)
 
