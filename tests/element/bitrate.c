@@ -5,10 +5,10 @@
 
 #include "fixture.h"
 
-#define CAMERA                                                            \
-  "videotestsrc is-live=true ! video/x-raw,width=160,height=120,"         \
-  "framerate=30/1 ! x264enc name=encoder tune=zerolatency "               \
-  "speed-preset=ultrafast bitrate=2000 ! rtph264pay name=pay "            \
+#define CAMERA                                                    \
+  "videotestsrc is-live=true ! video/x-raw,width=160,height=120," \
+  "framerate=30/1 ! x264enc name=encoder tune=zerolatency "       \
+  "speed-preset=ultrafast bitrate=2000 ! rtph264pay name=pay "    \
   "! quicp2psink name=sink run-signaling-server=true uri=%s %s"
 #define VIEWER                                              \
   "quicp2psrc latency=50 uri=%s ! rtph264depay ! fakesink " \
