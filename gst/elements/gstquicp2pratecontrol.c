@@ -343,6 +343,8 @@ gst_quicp2p_rate_control_update (GstQuicP2PRateControl *control,
   }
   g_mutex_lock (&control->lock);
   control->estimate = qp_rate_choose (control->adapt, estimates, n);
+  if (control->estimate == 0)
+    control->published = 0; /* nobody is there any more */
   target = qp_rate_choose (control->adapt, targets, n);
   if (target != control->target || is_to_be_published (control) ||
       (target == 0 && control->max > 0) ||

@@ -9,7 +9,8 @@
  * one, and what waits here because congestion control holds it back.  While some
  * stands, the path is busy without a pause, and what is acknowledged meanwhile is
  * what it carries: the estimate is set to a little less, within a quarter of a
- * second, wherever it was.  Without delay it grows, but only while the sender
+ * second, wherever it was.  What waits here only is let go first, by a target below
+ * the estimate.  Without delay it grows, but only while the sender
  * uses it: quickly, until it comes near the rate where a queue stood last, there
  * by equal steps, so that senders that share a path come to share it equally.
  *
