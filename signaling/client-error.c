@@ -100,7 +100,6 @@ qp_client_error_is_final (QpSignalingError code, gboolean was_joined)
     case QP_SIGNALING_ERROR_BAD_VERSION:
     case QP_SIGNALING_ERROR_BAD_ROOM:
     case QP_SIGNALING_ERROR_WRONG_SECRET:
-    case QP_SIGNALING_ERROR_REPLACED:
     case QP_SIGNALING_ERROR_CONFIG:
       return TRUE;
     default:

@@ -65,7 +65,7 @@ typedef struct {
    * @why is set for WAITING and FAILED (QP_SIGNALING_ERROR: CANNOT_RESOLVE,
    * REFUSED, UNREACHABLE, TLS, NOT_SIGNALING, TIMED_OUT, LOST, DRAINING,
    * ROOM_FULL, …), else NULL; its message names host and port and fits an
-   * element message. FAILED: WRONG_SECRET, BAD_ROOM, BAD_VERSION, REPLACED,
+   * element message. FAILED: WRONG_SECRET, BAD_ROOM, BAD_VERSION,
    * BAD_MESSAGE, CONFIG, and CERTIFICATE before the first JOINED.
    */
   void (*state_changed) (QpSignalingClient *client, QpSignalingState state,

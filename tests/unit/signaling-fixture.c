@@ -162,6 +162,19 @@ peer_wait_state (Peer *peer, QpSignalingState state)
 }
 
 static gboolean
+has_why (gconstpointer data, int value)
+{
+  return g_error_matches (((const Peer *) data)->why, QP_SIGNALING_ERROR,
+      value);
+}
+
+void
+peer_wait_why (Peer *peer, QpSignalingError why)
+{
+  wait_until (has_why, peer, (int) why, qp_signaling_error_to_string (why));
+}
+
+static gboolean
 has_message (gconstpointer data, int value)
 {
   return peer_find (data, value) != NULL;

@@ -33,6 +33,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Peer, peer_free)
 /* The latest message of @type, or NULL. */
 const QpMessage *peer_find (const Peer *peer, QpMessageType type);
 void peer_wait_state (Peer *peer, QpSignalingState state);
+/* Until its latest WAITING or FAILED was for that. */
+void peer_wait_why (Peer *peer, QpSignalingError why);
 const QpMessage *peer_wait_message (Peer *peer, QpMessageType type);
 void peer_forget (Peer *peer);
 

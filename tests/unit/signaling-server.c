@@ -254,18 +254,20 @@ test_secret (void)
   g_assert_null (strstr (server_log->str, "sesame"));
 }
 
+/* A connection that was given up on another network is heard of late: its join,
+ * which the system goes on sending, takes the seat, and the one in use comes
+ * back. */
 static void
 test_replaced (void)
 {
   g_autoptr (QpSignalingServer) server = start_server (plain);
   guint port = qp_signaling_server_get_port (server);
-  g_autoptr (Peer) first = peer_join (port, TOKEN_A);
-  g_autoptr (Peer) second = peer_join (port, TOKEN_A);
+  g_autoptr (Peer) used = peer_join (port, TOKEN_A);
+  g_autoptr (Peer) late = peer_join (port, TOKEN_A);
 
-  peer_wait_state (first, QP_SIGNALING_FAILED);
-  g_assert_error (first->why, QP_SIGNALING_ERROR, QP_SIGNALING_ERROR_REPLACED);
-  g_assert_cmpint (qp_signaling_client_get_state (second->client), ==,
-      QP_SIGNALING_JOINED);
+  peer_wait_why (used, QP_SIGNALING_ERROR_REPLACED);
+  g_clear_pointer (&late, peer_free);
+  peer_wait_state (used, QP_SIGNALING_JOINED);
 }
 
 static void

@@ -86,19 +86,6 @@ check_refused (guint port, const char *ca_file, const char *host,
 }
 
 static void
-wait_for_refusal (Peer *peer)
-{
-  gint64 end = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
-
-  while (!g_error_matches (peer->why, QP_SIGNALING_ERROR,
-      QP_SIGNALING_ERROR_CERTIFICATE)) {
-    g_assert_cmpint (g_get_monotonic_time (), <, end);
-    g_main_context_iteration (NULL, FALSE);
-    g_usleep (1000);
-  }
-}
-
-static void
 test_tls (void)
 {
   g_autofree char *openssl = g_find_program_in_path ("openssl");
@@ -136,7 +123,7 @@ test_tls (void)
   /* Who has been let in before goes on trying: the true one may be back. */
   g_clear_pointer (&server, qp_signaling_server_free);
   impostor = start_impostor (dir, member.port);
-  wait_for_refusal (a);
+  peer_wait_why (a, QP_SIGNALING_ERROR_CERTIFICATE);
   peer_wait_state (a, QP_SIGNALING_WAITING);
   g_subprocess_force_exit (impostor);
   g_assert_true (g_subprocess_wait (impostor, NULL, NULL));
