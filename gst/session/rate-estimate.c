@@ -74,7 +74,8 @@
 
 /* Congestion control needs some round trips before it knows a path. */
 #define START_TIME SECOND
-/* What was carried for less, without a limit, tells nothing of the next path. */
+/* What was carried for less, without a limit, tells nothing of the next path: the
+ * one before still does. */
 #define KNOWN_TIME (3 * SECOND)
 
 static void
@@ -83,6 +84,7 @@ forget_path (QpRateEstimate *estimate)
   guint64 rate = estimate->estimate;
 
   *estimate = (QpRateEstimate){
+    .former = estimate->former,
     .estimate = rate,
     .target = rate,
     .base_now = G_MAXUINT64,
@@ -93,17 +95,19 @@ forget_path (QpRateEstimate *estimate)
 void
 qp_rate_estimate_init (QpRateEstimate *estimate)
 {
-  estimate->estimate = 0;
+  estimate->estimate = estimate->former = 0;
   forget_path (estimate);
 }
 
 void
 qp_rate_estimate_move (QpRateEstimate *estimate)
 {
-  gboolean known = estimate->target > 0 ||
+  gboolean known = estimate->state != QP_RATE_STARTING ||
       estimate->updated - estimate->began >= KNOWN_TIME;
 
-  estimate->estimate = known ? estimate->estimate / 2 : 0;
+  if (known)
+    estimate->former = estimate->estimate;
+  estimate->estimate = estimate->former / 2;
   forget_path (estimate);
 }
 

@@ -53,6 +53,7 @@ typedef struct {
   guint64 target;  /* bit/s; less than that while a queue drains; 0: no limit */
   guint64 ceiling; /* bit/s, when the queue began to stand */
   guint64 carried; /* bit/s, while one stood last; 0: none yet */
+  guint64 former;  /* bit/s: of the last path that was known; 0: none yet */
 
   gint64 began;     /* of this path; 0: no sample yet */
   gint64 updated;   /* when the last acknowledgement was seen */
@@ -92,8 +93,9 @@ typedef struct {
 void qp_rate_estimate_init (QpRateEstimate *estimate);
 
 /* The connection has moved to another path, of which nothing is known but that
- * the old one carried so much: half of that is assumed. What was measured for
- * some seconds only, and showed no limit, is forgotten. */
+ * the old one carried so much: half of that is assumed. A path that was left
+ * within some seconds, and showed no limit, does not count: what was known before
+ * still does. */
 void qp_rate_estimate_move (QpRateEstimate *estimate);
 
 /* To be called when acknowledgements have come, and at least every 100 ms while

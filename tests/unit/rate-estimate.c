@@ -236,6 +236,23 @@ test_move (Fixture *f, gconstpointer data)
   g_assert_cmpuint (get_estimate (f), <, MBIT * 11 / 10);
 }
 
+/* Moves in a row, until the call has found its place, cost no more than one. */
+static void
+test_moves_in_a_row (Fixture *f, gconstpointer data)
+{
+  guint64 before;
+
+  f->camera->max = 4 * MBIT;
+  sim_run (&f->link, 10 * SECOND);
+  before = get_estimate (f);
+  for (guint i = 0; i < 4; i++) {
+    sim_move (f->camera);
+    g_assert_cmpuint (get_estimate (f), ==, before / 2);
+    sim_run (&f->link, 100 * MS);
+  }
+  g_assert_cmpint (run_until (f, 4 * MBIT, 30 * SECOND), <, 5 * SECOND);
+}
+
 /* A call that moves as soon as it is there has not seen what any path carries. */
 static void
 test_early_move (Fixture *f, gconstpointer data)
@@ -346,6 +363,7 @@ main (int argc, char **argv)
   ADD ("no-queue-at-all", NULL, test_no_queue_at_all);
   ADD ("silence", NULL, test_silence);
   ADD ("move", NULL, test_move);
+  ADD ("moves-in-a-row", NULL, test_moves_in_a_row);
   ADD ("move-at-once", GUINT_TO_POINTER (100), test_early_move);
   ADD ("move-early", GUINT_TO_POINTER (2000), test_early_move);
   ADD ("greedy-neighbour", NULL, test_greedy_neighbour);
