@@ -44,7 +44,7 @@
  * repeated before. */
 #define PATIENCE_US (3 * G_USEC_PER_SEC)
 /* The cause of path 0's succession, in which no network changes. */
-#define SUCCESSION "ICE credentials that signaling does not know"
+#define SUCCESSION "secured by the call's own keys"
 
 /* Every path carries a datagram of that size (RFC 9000, 14). */
 #define LAST_SIZE 1200
