@@ -34,6 +34,8 @@ def judge(event, result):
     return '%d packets were lost' % result['packets_lost']
   if event.connected and result['disconnects']:
     return 'somebody was told "disconnected"'
+  if result['keyframes'] and result['played'] == result['sent']:
+    return 'a keyframe was asked for, though no frame was lost'
   if result['decoded'] < result['played'] / 2:
     return 'only %(decoded)d of %(played)d frames were decoded' % result
   return ''
