@@ -291,6 +291,17 @@ is_worth_waiting (QpMover *mover, gint64 silence)
       qp_paths_is_usable (mover->paths, mover->active);
 }
 
+/* While something is heard, a slow network is no reason to go to another path
+ * over the same one. */
+static gboolean
+has_only_a_twin (QpMover *mover)
+{
+  int best = qp_paths_get_best (mover->paths, (int) mover->active);
+
+  return best >= 0 &&
+      qp_paths_are_twins (mover->paths, mover->active, (guint) best);
+}
+
 static void
 doubt (QpMover *mover, gint64 now, gboolean deaf)
 {
@@ -304,6 +315,10 @@ doubt (QpMover *mover, gint64 now, gboolean deaf)
   if (!mover->client && !deaf) {
     mover->unanswered = TRUE;
     search (mover, 0);
+    return;
+  }
+  if (!deaf && has_only_a_twin (mover)) {
+    qp_liveness_init (&mover->liveness);
     return;
   }
   GST_INFO ("%s: path %u is in doubt: nothing acknowledged for %.0f ms, "
