@@ -33,7 +33,7 @@ class Call:
     self.uri = {'uri': network.uri(room)}
     self.sent_path, self.said_path = lab.file('sent-' + name), lab.file('said-' + name)
     self.got_paths, self.heard_paths, self.viewers = [], [], []
-    self.add_viewer(network.viewer)
+    self.add_viewer(network.viewer).wait_state('waiting', 30)
     pipeline = '%s ! quicp2psink name=out %s' % (
         PICTURE % ('encoder', kbits, 'pay'), properties(dict(self.uri, **settings)))
     rtp = {'pay.src': self.sent_path}
@@ -56,7 +56,6 @@ class Call:
       rtp['ear.sink'] = self.heard_paths[-1]
     viewer = Peer(host, 'viewer-' + name, pipeline, rtp=rtp)
     self.viewers.append(viewer)
-    viewer.wait_state('waiting', 30)
     return viewer
 
   def wait(self):

@@ -87,6 +87,10 @@ def one_slow_viewer(lab):
   expect(0.05 < shares[2] < 0.6, 'the slow viewer got %.0f %% of the frames', 100 * shares[2])
   rate = call.rate(started, started + 10)
   expect(rate > 2.2 * MBIT, 'the encoder makes %.2f Mb/s for one slow viewer', rate / 1e6)
+  # A network that is slow is still there, and there is no other.
+  for peer in [call.camera] + call.viewers:
+    expect(not peer.find('element', lambda e: e['message']['name'] == 'path-lost'),
+           '%s: a path was given up', peer.name)
 
 
 if __name__ == '__main__':
