@@ -155,6 +155,8 @@ gboolean qp_session_signal (QpSession *session, const char *peer_id,
 /* Frees the call soon, when no callback of its is running. */
 void qp_session_retire_call (QpSession *session, QpCall *call, guint64 code,
     const char *reason);
+/* The calls that are over, but not freed yet, are not to touch a track that goes. */
+void qp_session_spare_retired (QpSession *session, QpTrack *track);
 /* A call is connected, at once: it may be over again before the next review. */
 void qp_session_connected (QpSession *session, QpPeer *peer);
 /* A call changed: looks at whom to call, and at the session's own state. */

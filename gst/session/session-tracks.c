@@ -229,6 +229,7 @@ qp_session_forget_track (QpSession *session, gpointer data)
     qp_peer_remove_track (peer, track);
     qp_peer_flush (peer);
   }
+  qp_session_spare_retired (session, track);
   g_ptr_array_remove (session->tracks, track);
 }
 

@@ -173,6 +173,17 @@ qp_session_retire_call (QpSession *session, QpCall *call, guint64 code,
   g_source_attach (session->retire, session->context);
 }
 
+void
+qp_session_spare_retired (QpSession *session, QpTrack *track)
+{
+  for (GList *link = session->retired.head; link; link = link->next) {
+    QpSender *sender = qp_call_get_sender (((Retired *) link->data)->call);
+
+    if (sender)
+      qp_sender_remove (sender, track);
+  }
+}
+
 /* --- What strangers may ask for -------------------------------------------- */
 
 static guint
