@@ -599,8 +599,9 @@ test_endless (void)
     fragment[0] = 0x00; /* continuation, and never the final one */
     n++;
   }
-  /* 512 KiB are 32 of them; the rest was in the kernel's buffers. */
-  g_assert_cmpuint (n, >, 30);
+  /* 512 KiB are 32 of them, and newer libsoups cut off sooner; the rest was in the
+   * kernel's buffers. A message that is allowed has 4. */
+  g_assert_cmpuint (n, >, 4);
   g_assert_cmpuint (n, <, 1000);
 
   g_assert_true (tcp_client_write (body, post, strlen (post)));
