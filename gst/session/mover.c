@@ -263,6 +263,7 @@ leave_path (QpMover *mover, const char *cause, gboolean at_once)
       (at_once && qp_paths_is_doubted (mover->paths, (guint) best));
 
   set_cause (mover, cause);
+  cause = mover->cause; /* it may have been the former one */
   if (best >= 0)
     tell_lost (mover, cause);
   if (at_once)
